@@ -1,0 +1,50 @@
+# What each command does stands in the README.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run web worker beat test check bench requirements
+
+run: $(VENV)/.runtime
+	@exec $(BIN)/python manage.py run
+
+web: $(VENV)/.runtime
+	@exec $(BIN)/python manage.py web
+
+worker: $(VENV)/.runtime
+	@exec $(BIN)/python manage.py worker
+
+beat: $(VENV)/.runtime
+	@exec $(BIN)/python manage.py beat
+
+test: $(VENV)/.development
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.development
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+requirements: $(VENV)/.development
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --custom-compile-command "make requirements" -q -o requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make requirements" -q \
+		-o requirements-dev.txt
+
+# An install of everything satisfies the runtime too, so `make run` after `make test` keeps it.
+$(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
+	@test $(VENV)/.development -nt requirements-dev.txt \
+		|| $(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.development: requirements-dev.txt | $(VENV)/bin/python
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@$(PYTHON) -m venv $(VENV)

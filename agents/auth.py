@@ -1,0 +1,90 @@
+"""Which account a request speaks for."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.cache import cache
+from django.utils import timezone
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from agents import keys
+from agents.models import Account, ApiKey
+from agents.throttling import refuse_after
+from core import secrets
+from core.errors import InvalidApiKey, MissingApiKey
+
+LAST_USED_EVERY = timedelta(minutes=1)
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`X-API-Key: <key>` or `Authorization: Bearer <key>`.
+
+    Raises MissingApiKey or InvalidApiKey; unknown, revoked and expired keys look the same.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Account, ApiKey]:
+        key = given_key(request.headers)
+        if not key:
+            raise MissingApiKey
+        api_key = _find(key)
+        if api_key is None:
+            refuse_after(
+                request,
+                failure="bad-key",
+                limit=settings.BAD_KEYS_PER_MINUTE,
+                error=InvalidApiKey(),
+            )
+        note_use(api_key)
+        return api_key.account, api_key
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the API schema describes the two headers."""
+
+    target_class = ApiKeyAuthentication
+    name = ["apiKey", "bearer"]
+
+    def get_security_definition(self, auto_schema: object) -> list[dict[str, str]]:
+        return [
+            {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            {"type": "http", "scheme": "bearer"},
+        ]
+
+    def get_security_requirement(self, auto_schema: object) -> list[dict[str, list[str]]]:
+        return [{"apiKey": []}, {"bearer": []}]
+
+
+def given_key(headers: Mapping[str, str]) -> str:
+    """The key in either header; empty when there is none."""
+    key = headers.get("X-API-Key", "").strip()
+    if key:
+        return key
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def note_use(api_key: ApiKey) -> None:
+    """Remember that the key is in use, with one write a minute at most."""
+    try:
+        first = cache.add(f"key-used:{api_key.id}", 1, LAST_USED_EVERY.total_seconds())
+    except Exception:
+        return  # a cache that is down must not turn every request into a write
+    if first:
+        ApiKey.objects.filter(id=api_key.id).update(last_used_at=timezone.now())
+
+
+def _find(key: str) -> ApiKey | None:
+    if not keys.is_well_formed(key):
+        return None
+    return (
+        ApiKey.objects.usable(now=timezone.now())
+        .select_related("account")
+        .filter(digest=secrets.digest(key))
+        .first()
+    )

@@ -1,0 +1,24 @@
+"""What can be wrong with the agent a client names."""
+
+from core.errors import DomainError
+
+
+class AgentNotFound(DomainError):
+    status = 404
+    code = "agent_not_found"
+    message = "There is no such agent"
+    zapier = "agent not found"
+
+
+class AgentDisabled(DomainError):
+    status = 403
+    code = "agent_disabled"
+    message = "This agent was deleted and places no more calls"
+    zapier = "agent disabled"
+
+
+class InvalidAgentCredentials(DomainError):
+    status = 401
+    code = "invalid_agent_credentials"
+    message = "The agent's secret is wrong"
+    zapier = "invalid agent credentials"

@@ -1,0 +1,191 @@
+"""Who may call: accounts with their credits, the keys of programs, and the agents that speak."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Self, TypeVar
+
+from django.db import models
+from django.db.models import Q
+
+from core.ids import native_id, new_id
+
+
+class Mode(models.TextChoices):
+    """Live calls reach the agent's carrier; test calls are simulated and cost nothing."""
+
+    LIVE = "live"
+    TEST = "test"
+
+
+class Account(models.Model):
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=100)
+    credits = models.DecimalField(
+        max_digits=14,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text="What can still be spent. Empty means unlimited.",
+    )
+    reserved = models.DecimalField(
+        max_digits=14,
+        decimal_places=4,
+        default=Decimal(0),
+        editable=False,
+        help_text="Set aside for calls that have not ended.",
+    )
+    max_concurrent_calls = models.PositiveIntegerField(default=30)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(credits__gte=0), name="account_credits_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(reserved__gte=0), name="account_reserved_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Row = TypeVar("Row", bound=models.Model, covariant=True)
+
+
+class OfAccount(models.QuerySet[Row]):
+    """Rows that belong to one account; everything a client sees goes through here."""
+
+    def for_account(self, account: Account) -> Self:
+        return self.filter(account=account)
+
+
+class LedgerEntry(models.Model):
+    """One movement of credits. The entries of an account add up to its credits plus reserved."""
+
+    class Kind(models.TextChoices):
+        TOP_UP = "top_up"
+        RESERVE = "reserve"
+        RELEASE = "release"
+        CHARGE = "charge"
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="ledger")
+    kind = models.CharField(max_length=10, choices=Kind)
+    credits = models.DecimalField(max_digits=14, decimal_places=4)
+    reserved = models.DecimalField(max_digits=14, decimal_places=4, default=Decimal(0))
+    # The call it is about. Calls stand above agents, so this is their id and no foreign key.
+    subject_id = models.UUIDField(null=True, blank=True)
+    reason = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "ledger entries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject_id", "kind"],
+                condition=Q(subject_id__isnull=False),
+                name="ledger_once_per_subject_and_kind",
+            )
+        ]
+        indexes = [models.Index(fields=["account", "-id"], name="ledger_account")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.credits}"
+
+
+class ApiKeyQuerySet(OfAccount["ApiKey"]):
+    def usable(self, *, now: datetime) -> Self:
+        """Neither revoked nor expired."""
+        return self.filter(revoked_at=None).exclude(expires_at__lte=now)
+
+
+class ApiKey(models.Model):
+    """A program's key, stored as its hash; the key itself is shown once."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=100, help_text="Where it is used, e.g. 'CRM, production'.")
+    mode = models.CharField(max_length=4, choices=Mode, default=Mode.LIVE)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    hint = models.CharField(max_length=40, editable=False, help_text="Start and end of the key.")
+    requests_per_minute = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Empty: 60 for a live key, 600 for a test key."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        verbose_name = "API key"
+        indexes = [models.Index(fields=["account", "-created_at"], name="apikey_account")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.hint})"
+
+
+class AgentQuerySet(OfAccount["Agent"]):
+    def enabled(self) -> Self:
+        return self.filter(disabled_at=None)
+
+
+class Agent(models.Model):
+    """A voice agent: what it says, from which number, over which carrier."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="agents")
+    name = models.CharField(max_length=100)
+    secret_digest = models.CharField(max_length=64, editable=False)
+    default_number = models.CharField(
+        max_length=16,
+        null=True,
+        blank=True,
+        help_text="The caller id when a call names none, as +14155550100.",
+    )
+    prompt = models.TextField(
+        blank=True, help_text="What the agent is told. {{name}} is replaced by the call's params."
+    )
+    greeting = models.TextField(
+        blank=True, help_text="What the agent says first. {{name}} works here too."
+    )
+    language = models.CharField(max_length=35, default="en-US")
+    voice = models.CharField(max_length=100, blank=True)
+    carrier = models.CharField(max_length=40, default="simulated")
+    ring_timeout = models.PositiveIntegerField(default=30, help_text="Seconds, 5 to 300.")
+    max_duration = models.PositiveIntegerField(default=600, help_text="Seconds, 10 to 14400.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = AgentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["account", "-created_at", "-id"], name="agent_account_created")
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ring_timeout__gte=5, ring_timeout__lte=300), name="agent_ring_timeout"
+            ),
+            models.CheckConstraint(
+                condition=Q(max_duration__gte=10, max_duration__lte=14400),
+                name="agent_max_duration",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def native_id(self) -> str:
+        return native_id("agent", self.id)
+
+    @property
+    def is_enabled(self) -> bool:
+        return self.disabled_at is None

@@ -1,0 +1,74 @@
+"""How agents look on the native surface."""
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+
+from agents.models import Agent
+from core.errors import InvalidNumber
+from core.phone import to_e164
+
+
+class AgentSerializer(serializers.ModelSerializer[Agent]):
+    id = serializers.CharField(source="native_id", read_only=True)
+    defaultNumber = serializers.CharField(
+        source="default_number", required=False, allow_null=True, default=None, max_length=32
+    )
+    carrier = serializers.ChoiceField(choices=sorted(settings.CARRIERS), default="simulated")
+    language = serializers.RegexField(
+        r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", default="en-US", max_length=35
+    )
+    ringTimeout = serializers.IntegerField(
+        source="ring_timeout", default=30, min_value=5, max_value=300, help_text="Seconds."
+    )
+    maxDuration = serializers.IntegerField(
+        source="max_duration", default=600, min_value=10, max_value=14400, help_text="Seconds."
+    )
+    prompt = serializers.CharField(default="", allow_blank=True, max_length=20_000)
+    greeting = serializers.CharField(default="", allow_blank=True, max_length=2_000)
+    voice = serializers.CharField(default="", allow_blank=True, max_length=100)
+    createdAt = serializers.DateTimeField(source="created_at", read_only=True)
+
+    class Meta:
+        model = Agent
+        fields = [
+            "id",
+            "name",
+            "defaultNumber",
+            "prompt",
+            "greeting",
+            "language",
+            "voice",
+            "carrier",
+            "ringTimeout",
+            "maxDuration",
+            "createdAt",
+        ]
+
+    def validate_defaultNumber(self, value: str | None) -> str | None:
+        if not value:
+            return None
+        try:
+            return to_e164(value)
+        except InvalidNumber:
+            raise serializers.ValidationError(
+                "is no phone number; write it with + and country code"
+            ) from None
+
+    def fields_given(self) -> dict[str, Any]:
+        """The validated fields under the model's names."""
+        return dict(self.validated_data)
+
+
+class AgentWithSecretSerializer(AgentSerializer):
+    """What creating an agent answers: the only time its secret is shown."""
+
+    secret = serializers.CharField(read_only=True)
+
+    class Meta(AgentSerializer.Meta):
+        fields = [*AgentSerializer.Meta.fields, "secret"]
+
+
+class SecretSerializer(serializers.Serializer[dict[str, str]]):
+    secret = serializers.CharField(read_only=True)

@@ -1,0 +1,90 @@
+"""Use cases about accounts, their keys and their agents."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from agents import keys
+from agents.credits import top_up
+from agents.errors import AgentNotFound
+from agents.models import Account, Agent, ApiKey
+from core import secrets
+from core.ids import parse_id
+
+
+@transaction.atomic
+def open_account(*, name: str, credits: Decimal | None) -> Account:
+    """A fresh account; `credits` None means that it spends without limit."""
+    if credits is None:
+        return Account.objects.create(name=name, credits=None)
+    account = Account.objects.create(name=name, credits=Decimal(0))
+    if credits:
+        top_up(account, amount=credits, reason="Opening balance")
+        account.refresh_from_db()
+    return account
+
+
+def create_key(
+    account: Account,
+    *,
+    name: str,
+    mode: str,
+    expires_at: datetime | None = None,
+    requests_per_minute: int | None = None,
+) -> tuple[ApiKey, str]:
+    """The stored key and the key itself, which is to be shown now or never."""
+    key = keys.new_key(mode)
+    stored = ApiKey.objects.create(
+        account=account,
+        name=name,
+        mode=mode,
+        digest=secrets.digest(key),
+        hint=keys.hint(key),
+        expires_at=expires_at,
+        requests_per_minute=requests_per_minute,
+    )
+    return stored, key
+
+
+def revoke_key(api_key: ApiKey) -> None:
+    """From now on the key opens nothing. Revoking twice keeps the first time."""
+    ApiKey.objects.filter(id=api_key.id, revoked_at=None).update(revoked_at=timezone.now())
+
+
+def create_agent(account: Account, **fields: Any) -> tuple[Agent, str]:
+    """The agent and its secret, which is to be shown now or never."""
+    secret = secrets.random_token()
+    agent = Agent.objects.create(account=account, secret_digest=secrets.digest(secret), **fields)
+    return agent, secret
+
+
+def change_agent(agent: Agent, **fields: Any) -> Agent:
+    for name, value in fields.items():
+        setattr(agent, name, value)
+    if fields:
+        agent.save(update_fields=list(fields))
+    return agent
+
+
+def rotate_agent_secret(agent: Agent) -> str:
+    """A new secret; the old one stops working at once."""
+    secret = secrets.random_token()
+    change_agent(agent, secret_digest=secrets.digest(secret))
+    return secret
+
+
+def disable_agent(agent: Agent) -> None:
+    """It places no more calls. Its calls under way end as they would have."""
+    change_agent(agent, disabled_at=timezone.now())
+
+
+def find_agent(account: Account, agent_id: object) -> Agent:
+    """The account's agent by either form of its id, enabled or not. Raises AgentNotFound."""
+    parsed = parse_id("agent", agent_id)
+    agent = parsed and Agent.objects.for_account(account).filter(id=parsed).first()
+    if not agent:
+        raise AgentNotFound
+    return agent

@@ -1,0 +1,147 @@
+"""Limits: so many requests a minute for a key, so many failures a minute from an address."""
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from math import ceil
+from typing import NoReturn
+
+import redis
+import structlog
+from django.conf import settings
+from django.http import HttpRequest
+from django_ratelimit.core import get_usage
+from rest_framework.request import Request
+
+from agents.models import ApiKey, Mode
+from core.errors import DomainError, RateLimitExceeded
+from core.times import rfc3339
+
+log = structlog.get_logger(__name__)
+
+WINDOW_SECONDS = 60
+
+# One round trip, and the window starts with the first request in it.
+COUNT_SCRIPT = """
+local count = redis.call('INCR', KEYS[1])
+local left = redis.call('PTTL', KEYS[1])
+if left < 0 then
+  left = tonumber(ARGV[1])
+  redis.call('PEXPIRE', KEYS[1], left)
+end
+return {count, left}
+"""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Where a key stands in its window."""
+
+    limit: int
+    count: int
+    reset_seconds: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": str(max(self.limit - self.count, 0)),
+            "RateLimit-Reset": str(self.reset_seconds),
+        }
+
+    @property
+    def is_exceeded(self) -> bool:
+        return self.count > self.limit
+
+
+def count_request(api_key: ApiKey) -> Usage:
+    """Count one request of `api_key` in its fixed 60 s window."""
+    count, left = _count(f"outdial:limit:{api_key.id}")
+    return Usage(limit=_limit(api_key), count=count, reset_seconds=max(ceil(left), 1))
+
+
+def too_many(reset_seconds: int) -> RateLimitExceeded:
+    reset_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=reset_seconds)
+    return RateLimitExceeded(reset_seconds=reset_seconds, reset_at=rfc3339(reset_at))
+
+
+def refuse_after(
+    request: Request | HttpRequest, *, failure: str, limit: int, error: DomainError
+) -> NoReturn:
+    """Raise `error`, or RateLimitExceeded once this address failed more than `limit` a minute."""
+    plain = request._request if isinstance(request, Request) else request
+    try:
+        usage = get_usage(plain, group=failure, key="ip", rate=f"{limit}/m", increment=True)
+    except Exception as broken:
+        # A cache that is down lifts this limit: the keys are 256 random bits, guessing is hopeless.
+        log.warning("limit_not_counted", error=type(broken).__name__)
+        raise error from None
+    if usage and usage["should_limit"]:
+        raise too_many(max(int(usage["time_left"]), 1))
+    raise error
+
+
+def _limit(api_key: ApiKey) -> int:
+    if api_key.requests_per_minute is not None:
+        return api_key.requests_per_minute
+    if api_key.mode == Mode.LIVE:
+        return int(settings.LIVE_KEY_REQUESTS_PER_MINUTE)
+    return int(settings.TEST_KEY_REQUESTS_PER_MINUTE)
+
+
+def _count(name: str) -> tuple[int, float]:
+    """How many requests the window has had, and the seconds it has left."""
+    if not settings.REDIS_URL:
+        return _local.count(name)
+    try:
+        count, milliseconds = _script()(keys=[name], args=[WINDOW_SECONDS * 1000])
+    except redis.RedisError as error:
+        # Never refuse for want of Redis: this process counts for itself until it is back.
+        log.warning("limit_counted_locally", error=type(error).__name__)
+        return _local.count(name)
+    return int(count), int(milliseconds) / 1000
+
+
+@cache
+def _script() -> redis.commands.core.Script:
+    client = redis.Redis.from_url(
+        settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5
+    )
+    return client.register_script(COUNT_SCRIPT)
+
+
+class _LocalWindows:
+    """The same windows in this process's memory."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._windows: dict[str, tuple[float, int]] = {}
+
+    def count(self, name: str) -> tuple[int, float]:
+        now = time.monotonic()
+        with self._lock:
+            ends, count = self._windows.get(name, (0.0, 0))
+            if ends <= now:
+                self._forget_ended(now)
+                ends, count = now + WINDOW_SECONDS, 0
+            self._windows[name] = ends, count + 1
+        return count + 1, ends - now
+
+    def _forget_ended(self, now: float) -> None:
+        ended = [name for name, (ends, _) in self._windows.items() if ends <= now]
+        for name in ended:
+            del self._windows[name]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._windows.clear()
+
+
+_local = _LocalWindows()
+
+
+def forget_local_counts() -> None:
+    """Start this process's own windows afresh."""
+    _local.clear()

@@ -1,0 +1,217 @@
+"""Native API: calls, and the account with what it has under way."""
+
+import json
+import re
+from typing import Any
+
+from django.db.models import Count, Q
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents.views import NativeView
+from calls import services
+from calls.models import ACTIVE, WAITING, Call, Status
+from calls.serializers import CallEventSerializer, CallSerializer, CreditsField
+from core.errors import InvalidNumber, InvalidRequest
+from core.ids import native_id, parse_id
+from core.pagination import NewestFirst
+from core.phone import to_e164
+
+MAX_OBJECT_BYTES = 16 * 1024
+IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+
+
+class SmallObjectField(serializers.DictField):
+    """A JSON object of at most 16 KiB."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        value: dict[str, Any] = super().to_internal_value(data)
+        if len(json.dumps(value, ensure_ascii=False).encode()) > MAX_OBJECT_BYTES:
+            raise serializers.ValidationError("is larger than 16 KiB")
+        return value
+
+
+class CallRequestSerializer(serializers.Serializer[services.CallRequest]):
+    agentId = serializers.CharField(source="agent_id", max_length=64)
+    toNumber = serializers.CharField(source="to_number", max_length=64)
+    fromNumber = serializers.CharField(
+        source="from_number", max_length=64, required=False, allow_null=True, allow_blank=True
+    )
+    params = SmallObjectField(required=False, allow_null=True)
+    metadata = SmallObjectField(required=False, allow_null=True)
+    campaignId = serializers.UUIDField(source="campaign_id", required=False, allow_null=True)
+    maxDuration = serializers.IntegerField(
+        source="max_duration", min_value=10, max_value=14400, required=False, allow_null=True
+    )
+    ringTimeout = serializers.IntegerField(
+        source="ring_timeout", min_value=5, max_value=300, required=False, allow_null=True
+    )
+
+
+class CallAcceptedSerializer(serializers.Serializer[Call]):
+    status = serializers.ChoiceField(choices=["success"])
+    callId = serializers.CharField()
+    agentId = serializers.CharField()
+    fromNumber = serializers.CharField()
+    toNumber = serializers.CharField()
+    callStatus = serializers.ChoiceField(choices=["queued"])
+
+
+class CallFilterSerializer(serializers.Serializer[Any]):
+    agentId = serializers.CharField(required=False)
+    status = serializers.ChoiceField(choices=Status.choices, required=False)
+    toNumber = serializers.CharField(required=False)
+    createdAfter = serializers.DateTimeField(required=False)
+    createdBefore = serializers.DateTimeField(required=False)
+    campaignId = serializers.UUIDField(required=False)
+
+
+class AccountSerializer(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    name = serializers.CharField()
+    credits = CreditsField(allow_null=True, help_text="What can still be spent; null: no limit.")
+    reserved = CreditsField(help_text="Set aside for calls that have not ended.")
+    maxConcurrentCalls = serializers.IntegerField(source="max_concurrent_calls")
+    activeCalls = serializers.IntegerField()
+    queuedCalls = serializers.IntegerField()
+
+
+class SendCallView(NativeView):
+    @extend_schema(
+        operation_id="sendCall",
+        request=CallRequestSerializer,
+        responses={201: CallAcceptedSerializer},
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key",
+                location=OpenApiParameter.HEADER,
+                description="1-255 printable characters. A repeat within 24 h is answered as the "
+                "first was, and dials nothing.",
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        given = CallRequestSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        call, is_replay = services.place_call(
+            services.CallRequest(**given.validated_data),
+            origin=origin_of(self),
+            idempotency_key=idempotency_key(request),
+        )
+        headers = {"Location": f"/api/v1/calls/{call.native_id}"}
+        if is_replay:
+            headers["Idempotent-Replayed"] = "true"
+        return Response(_accepted(call), status=201, headers=headers)
+
+
+class CallListView(NativeView):
+    @extend_schema(
+        operation_id="listCalls",
+        parameters=[CallFilterSerializer],
+        responses=CallSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        given = CallFilterSerializer(data=request.query_params)
+        given.is_valid(raise_exception=True)
+        pages = NewestFirst()
+        calls = Call.objects.for_account(self.account).filter(_wanted(given.validated_data))
+        page = pages.paginate_queryset(calls, request, view=self)
+        return pages.get_paginated_response(CallSerializer(page, many=True).data)
+
+
+class CallView(NativeView):
+    @extend_schema(operation_id="getCall", responses=CallSerializer)
+    def get(self, request: Request, call_id: str) -> Response:
+        return Response(CallSerializer(services.find_call(self.account, call_id)).data)
+
+
+class CallTimelineView(NativeView):
+    @extend_schema(operation_id="listCallEvents", responses=CallEventSerializer(many=True))
+    def get(self, request: Request, call_id: str) -> Response:
+        call = services.find_call(self.account, call_id)
+        pages = NewestLineFirst()
+        page = pages.paginate_queryset(call.timeline.select_related("dial"), request, view=self)
+        return pages.get_paginated_response(CallEventSerializer(page, many=True).data)
+
+
+class NewestLineFirst(NewestFirst):
+    """Timeline lines are numbered in the order in which we learned of them."""
+
+    ordering = ("-id", "-at")
+
+
+class AccountView(NativeView):
+    @extend_schema(operation_id="getAccount", responses=AccountSerializer)
+    def get(self, request: Request) -> Response:
+        account = self.account
+        calls = Call.objects.for_account(account).filter(ended_at=None)
+        counts = calls.aggregate(
+            activeCalls=Count("id", filter=Q(status__in=ACTIVE)),
+            queuedCalls=Count("id", filter=Q(status__in=WAITING)),
+        )
+        seen = {
+            **{name: getattr(account, name) for name in ("name", "credits", "reserved")},
+            "id": native_id("acct", account.id),
+            "max_concurrent_calls": account.max_concurrent_calls,
+            **counts,
+        }
+        return Response(AccountSerializer(seen).data)
+
+
+def origin_of(view: NativeView) -> services.Origin:
+    """Who asks through `view`."""
+    meta = view.request.META
+    return services.Origin(
+        api_key=view.api_key,
+        request_id=str(meta.get("REQUEST_ID", "")),
+        address=meta.get("REMOTE_ADDR") or None,
+    )
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The `Idempotency-Key` header. Raises InvalidRequest for one that cannot be kept."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
+        reason = "must be 1 to 255 printable ASCII characters"
+        raise InvalidRequest(f"Idempotency-Key: {reason}", fields={"Idempotency-Key": reason})
+    return key
+
+
+def _accepted(call: Call) -> dict[str, str]:
+    # What was true when it was accepted: a replay says the same, whatever has happened since.
+    return {
+        "status": "success",
+        "callId": call.native_id,
+        "agentId": native_id("agent", call.agent_id),
+        "fromNumber": call.from_number,
+        "toNumber": call.to_number,
+        "callStatus": Status.QUEUED.value,
+    }
+
+
+def _wanted(filters: dict[str, Any]) -> Q:
+    columns = {
+        "status": "status",
+        "createdAfter": "created_at__gt",
+        "createdBefore": "created_at__lt",
+        "campaignId": "campaign_id",
+    }
+    wanted = Q(**{columns[name]: value for name, value in filters.items() if name in columns})
+    if "agentId" in filters:
+        wanted &= Q(agent_id=parse_id("agent", filters["agentId"]))
+    if "toNumber" in filters:
+        wanted &= Q(to_number=_number(filters["toNumber"]))
+    return wanted
+
+
+def _number(text: str) -> str:
+    # An unescaped + in a query string arrives as a space.
+    text = f"+{text.strip()}" if text.startswith(" ") else text
+    try:
+        return to_e164(text)
+    except InvalidNumber:
+        raise InvalidRequest(
+            "toNumber: is no phone number", fields={"toNumber": "is no phone number"}
+        ) from None

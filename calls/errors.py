@@ -1,0 +1,27 @@
+"""What can be wrong with a call a client asks for or about."""
+
+from core.errors import Conflict, DomainError
+
+
+class FromNumberMissing(DomainError):
+    code = "from_number_missing"
+    message = "Give a fromNumber: the agent has no defaultNumber"
+    zapier = "from_number missing and agent has no default_number"
+
+
+class CallNotFound(DomainError):
+    status = 404
+    code = "call_not_found"
+    message = "There is no such call"
+    zapier = "call not found"
+
+
+class IdempotencyConflict(Conflict):
+    code = "idempotency_conflict"
+    message = "This Idempotency-Key was used for a different request"
+
+
+class CallIdAlreadyUsed(Conflict):
+    code = "call_id_already_used"
+    message = "This call_id was used for a different call"
+    zapier = "call_id already used"

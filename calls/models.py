@@ -1,0 +1,234 @@
+"""What happens: a call, the dials that carry it out, and its timeline."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Self
+from uuid import UUID
+
+from django.db import models
+from django.db.models import F, Q
+
+from agents.models import Account, Agent, ApiKey, Mode, OfAccount
+from core.ids import native_id, new_id
+
+
+class Status(models.TextChoices):
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    DIALING = "dialing"
+    RINGING = "ringing"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    VOICEMAIL = "voicemail"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+ANSWERED: tuple[str, ...] = (Status.COMPLETED, Status.VOICEMAIL)
+TERMINAL: tuple[str, ...] = (
+    *ANSWERED,
+    Status.BUSY,
+    Status.NO_ANSWER,
+    Status.FAILED,
+    Status.CANCELED,
+)
+WAITING = (Status.SCHEDULED, Status.QUEUED)
+ACTIVE = (Status.DIALING, Status.RINGING, Status.IN_PROGRESS)
+
+
+class CallQuerySet(OfAccount["Call"]):
+    def due(self, *, now: datetime) -> Self:
+        """Waiting calls whose time to be dialled has come, longest waiting first."""
+        return self.filter(status=Status.QUEUED, due_at__lte=now).order_by("due_at", "id")
+
+    def active(self) -> Self:
+        return self.filter(status__in=ACTIVE)
+
+
+class Call(models.Model):
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="calls")
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="calls")
+    api_key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, related_name="calls")
+    # The id a Zapier client chose for it: unique within its account and mode, never globally.
+    client_id = models.UUIDField(null=True)
+    request_id = models.CharField(max_length=64)
+    client_address = models.GenericIPAddressField(null=True)
+    mode = models.CharField(max_length=4, choices=Mode)
+    carrier = models.CharField(max_length=40)
+
+    status = models.CharField(max_length=11, choices=Status, default=Status.QUEUED)
+    reason = models.CharField(max_length=60, blank=True)
+    from_number = models.CharField(max_length=16)
+    to_number = models.CharField(max_length=16)
+    params = models.JSONField(null=True)
+    metadata = models.JSONField(null=True)
+    campaign_id = models.UUIDField(null=True)
+    prompt = models.TextField(blank=True)
+    greeting = models.TextField(blank=True)
+    missing_params = models.JSONField(default=list)
+    ring_timeout = models.PositiveIntegerField()
+    max_duration = models.PositiveIntegerField()
+
+    reserved = models.DecimalField(max_digits=14, decimal_places=4, default=Decimal(0))
+    cost = models.DecimalField(max_digits=14, decimal_places=4, null=True)
+
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    objects = CallQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=TERMINAL, ended_at__isnull=False)
+                | (~Q(status__in=TERMINAL) & Q(ended_at__isnull=True)),
+                name="call_ended_exactly_when_terminal",
+            ),
+            models.UniqueConstraint(
+                fields=["account", "mode", "client_id"],
+                condition=Q(client_id__isnull=False),
+                name="call_client_id_unique_in_account_and_mode",
+            ),
+        ]
+        indexes = [
+            models.Index(F("account"), F("created_at").desc(), F("id").desc(), name="call_account"),
+            models.Index(F("agent"), F("created_at").desc(), F("id").desc(), name="call_agent"),
+            models.Index(F("status"), F("created_at").desc(), F("id").desc(), name="call_status"),
+            models.Index(F("to_number"), F("created_at").desc(), F("id").desc(), name="call_to"),
+            models.Index(F("created_at").desc(), F("id").desc(), name="call_created"),
+            models.Index(fields=["due_at"], condition=Q(status="queued"), name="call_due"),
+            models.Index(
+                fields=["account", "status"],
+                condition=Q(ended_at__isnull=True),
+                name="call_unfinished",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.to_number} {self.status}"
+
+    @property
+    def native_id(self) -> str:
+        return native_id("call", self.id)
+
+    @property
+    def zapier_id(self) -> UUID:
+        return self.client_id or self.id
+
+    @property
+    def duration(self) -> int | None:
+        """Whole seconds from answer to end; None where it was not answered or has not ended."""
+        if not self.started_at or not self.ended_at:
+            return None
+        return round((self.ended_at - self.started_at).total_seconds())
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+
+class DialStatus(models.TextChoices):
+    """A dial's own way: asked of the carrier, then as the call."""
+
+    ASKING = "asking"
+    DIALING = "dialing"
+    RINGING = "ringing"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    VOICEMAIL = "voicemail"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class DialQuerySet(models.QuerySet["Dial"]):
+    def due(self, *, now: datetime) -> Self:
+        """Dials that a worker has to ask for, look after, or end."""
+        return self.filter(ended_at=None, due_at__lte=now).order_by("due_at", "id")
+
+
+class Dial(models.Model):
+    """One try to reach the callee: at most once accepted by a carrier.
+
+    Committed before the carrier is asked. `asked_at` is null only while there is proof that the
+    carrier holds nothing of it, so only then may it be asked.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="dials")
+    number = models.PositiveSmallIntegerField(default=1)
+    status = models.CharField(max_length=11, choices=DialStatus, default=DialStatus.ASKING)
+    reason = models.CharField(max_length=60, blank=True)
+    carrier_id = models.CharField(max_length=100, blank=True)
+    asks = models.PositiveSmallIntegerField(default=0)
+    asked_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    # When a worker has to look at it next, and the moment from which it is overdue.
+    due_at = models.DateTimeField()
+    deadline_at = models.DateTimeField()
+    lease_token = models.UUIDField(null=True)
+
+    objects = DialQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["call", "number"], name="dial_number_unique_in_call"),
+            models.UniqueConstraint(
+                fields=["call"], condition=Q(ended_at__isnull=True), name="dial_one_at_a_time"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(ended_at__isnull=True), name="dial_due")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.call_id} #{self.number} {self.status}"
+
+
+class CallEvent(models.Model):
+    """One line of a call's timeline: what happened, when, and what was learned."""
+
+    call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="timeline")
+    dial = models.ForeignKey(Dial, on_delete=models.CASCADE, null=True)
+    type = models.CharField(max_length=40)
+    at = models.DateTimeField()
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["call", "id"], name="callevent_call")]
+
+    def __str__(self) -> str:
+        return self.type
+
+
+class IdempotencyKey(models.Model):
+    """A client's word that two requests are one, and what the first was answered."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE)
+    mode = models.CharField(max_length=4, choices=Mode)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    call = models.ForeignKey(Call, on_delete=models.CASCADE)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "mode", "key"], name="idempotency_key_unique"
+            )
+        ]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_created")]
+
+    def __str__(self) -> str:
+        return self.key

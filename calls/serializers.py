@@ -1,0 +1,105 @@
+"""How the world sees a call: the same in answers and in events."""
+
+from decimal import Decimal
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from calls.models import Call, CallEvent, Status
+from core.ids import native_id
+
+JSON_OBJECT = {"type": ["object", "null"], "additionalProperties": True}
+
+
+@extend_schema_field({"type": "string", "format": "decimal", "examples": ["1.5"]})
+class CreditsField(serializers.Field[Decimal, Any, str, Any]):
+    """Credits as a decimal in a string: no client may round them."""
+
+    def to_representation(self, value: Decimal) -> str:
+        return f"{value.normalize():f}"
+
+
+class CallSerializer(serializers.ModelSerializer[Call]):
+    id = serializers.CharField(source="native_id")
+    agentId = serializers.SerializerMethodField()
+    fromNumber = serializers.CharField(source="from_number")
+    toNumber = serializers.CharField(source="to_number")
+    status = serializers.ChoiceField(choices=Status.choices)
+    reason = serializers.SerializerMethodField()
+    params = extend_schema_field(JSON_OBJECT)(serializers.JSONField)()
+    metadata = extend_schema_field(JSON_OBJECT)(serializers.JSONField)()
+    campaignId = serializers.UUIDField(source="campaign_id", allow_null=True)
+    createdAt = serializers.DateTimeField(source="created_at")
+    startedAt = serializers.DateTimeField(source="started_at", allow_null=True)
+    endedAt = serializers.DateTimeField(source="ended_at", allow_null=True)
+    duration = serializers.IntegerField(allow_null=True, help_text="Seconds from answer to end.")
+    cost = CreditsField(allow_null=True)
+
+    class Meta:
+        model = Call
+        fields = [
+            "id",
+            "agentId",
+            "fromNumber",
+            "toNumber",
+            "status",
+            "reason",
+            "params",
+            "metadata",
+            "campaignId",
+            "mode",
+            "createdAt",
+            "startedAt",
+            "endedAt",
+            "duration",
+            "cost",
+        ]
+
+    def get_agentId(self, call: Call) -> str:
+        return native_id("agent", call.agent_id)
+
+    def get_reason(self, call: Call) -> str | None:
+        return call.reason or None
+
+
+def call_data(call: Call) -> dict[str, Any]:
+    """The `data` of a native event: the call as the API shows it, its id as `callId`."""
+    seen = dict(CallSerializer(call).data)
+    return {"callId": seen.pop("id"), **seen}
+
+
+def disposition(call: Call) -> dict[str, Any]:
+    """What Zapier is told of an ended call, without the event's `id`.
+
+    The guide knows four outcomes; what it does not know is `failed`, with the cause in `reason`.
+    """
+    known = (Status.COMPLETED, Status.VOICEMAIL, Status.BUSY)
+    seen = CallSerializer(call).data
+    return {
+        "call_id": str(call.zapier_id),
+        "agent_id": str(call.agent_id),
+        "campaign_id": seen["campaignId"],
+        "status": call.status if call.status in known else Status.FAILED.value,
+        "reason": call.reason or (None if call.status in known else call.status),
+        "duration": call.duration,
+        "to_number": call.to_number,
+        "from_number": call.from_number,
+        "params": call.params or {},
+        "started_at": seen["startedAt"],
+        "ended_at": seen["endedAt"],
+    }
+
+
+class CallEventSerializer(serializers.ModelSerializer[CallEvent]):
+    dial = serializers.SerializerMethodField(help_text="Which try of the call, from 1.")
+    detail = extend_schema_field({"type": "object", "additionalProperties": True})(
+        serializers.JSONField
+    )()
+
+    class Meta:
+        model = CallEvent
+        fields = ["type", "at", "dial", "detail"]
+
+    def get_dial(self, event: CallEvent) -> int | None:
+        return event.dial.number if event.dial else None

@@ -1,0 +1,168 @@
+"""Use cases about calls."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from agents.credits import reserve
+from agents.errors import AgentDisabled
+from agents.models import Account, Agent, ApiKey, Mode
+from agents.prompts import render
+from agents.services import find_agent
+from calls import lifecycle
+from calls.carriers.simulated import rehearse_acceptance
+from calls.errors import CallNotFound, FromNumberMissing, IdempotencyConflict
+from calls.models import Call, IdempotencyKey
+from core.ids import new_id, parse_id
+from core.phone import region_of, to_e164
+from core.wake import wake
+
+DIAL = "calls.dial"
+IDEMPOTENCY_KEPT = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class CallRequest:
+    """What a client asks for. Numbers as the client wrote them, timeouts in seconds."""
+
+    agent_id: str
+    to_number: str
+    from_number: str | None = None
+    params: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] | None = None
+    campaign_id: UUID | None = None
+    max_duration: int | None = None
+    ring_timeout: int | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal exactly for equal requests."""
+        text = json.dumps(vars(self), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who asked: the key, and where its request came from."""
+
+    api_key: ApiKey
+    request_id: str
+    address: str | None
+
+    @property
+    def account(self) -> Account:
+        return self.api_key.account
+
+
+def place_call(
+    request: CallRequest, *, origin: Origin, idempotency_key: str | None = None
+) -> tuple[Call, bool]:
+    """Accept a call: it is recorded, and a worker dials it. True when it was accepted before.
+
+    Raises AgentNotFound, AgentDisabled, InvalidNumber, FromNumberMissing, InsufficientCredits, and
+    IdempotencyConflict when the key was used for another request; a refusal burns no key.
+    """
+    with transaction.atomic():
+        call_id = new_id()
+        if idempotency_key:
+            earlier = _claim_key(request, origin=origin, key=idempotency_key, call_id=call_id)
+            if earlier:
+                return earlier, True
+        call = _accept(request, origin=origin, call_id=call_id)
+        transaction.on_commit(partial(wake, DIAL))
+    return call, False
+
+
+def find_call(account: Account, call_id: object) -> Call:
+    """The account's call by either form of its id. Raises CallNotFound."""
+    parsed = parse_id("call", call_id)
+    call = parsed and Call.objects.for_account(account).filter(id=parsed).first()
+    if not call:
+        raise CallNotFound
+    return call
+
+
+def forget_idempotency_keys(*, now: datetime) -> int:
+    """Delete the keys that have been kept long enough; how many there were."""
+    kept_since = now - IDEMPOTENCY_KEPT
+    return IdempotencyKey.objects.filter(created_at__lt=kept_since).delete()[0]
+
+
+def _claim_key(request: CallRequest, *, origin: Origin, key: str, call_id: UUID) -> Call | None:
+    """Take the key for the call about to be made; the call that it stands for if it is taken.
+
+    Where two requests race, the insert of one waits for the other's transaction to end.
+    """
+    now = timezone.now()
+    owner = {"account": origin.account, "mode": origin.api_key.mode, "key": key}
+    IdempotencyKey.objects.filter(**owner, created_at__lt=now - IDEMPOTENCY_KEPT).delete()
+    mine = IdempotencyKey(**owner, fingerprint=request.fingerprint, call_id=call_id, created_at=now)
+    IdempotencyKey.objects.bulk_create([mine], ignore_conflicts=True)
+    stored = IdempotencyKey.objects.get(**owner)
+    if stored.id == mine.id:
+        return None
+    if stored.fingerprint != mine.fingerprint:
+        raise IdempotencyConflict
+    return stored.call
+
+
+def _accept(request: CallRequest, *, origin: Origin, call_id: UUID) -> Call:
+    agent = find_agent(origin.account, request.agent_id)
+    if not agent.is_enabled:
+        raise AgentDisabled
+    call = _new_call(request, origin=origin, agent=agent, call_id=call_id)
+    if call.carrier == "simulated":
+        rehearse_acceptance(call.to_number)
+    if call.reserved:
+        reserve(call.account_id, amount=call.reserved, subject_id=call.id)
+    lifecycle.begin(call, now=call.created_at)
+    return call
+
+
+def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UUID) -> Call:
+    now, mode = timezone.now(), origin.api_key.mode
+    region = region_of(agent.default_number)
+    max_duration = request.max_duration or agent.max_duration
+    params = request.params or {}
+    prompt, greeting = render(agent.prompt, params), render(agent.greeting, params)
+    return Call(
+        id=call_id,
+        account=origin.account,
+        agent=agent,
+        api_key=origin.api_key,
+        request_id=origin.request_id,
+        client_address=origin.address,
+        mode=mode,
+        # A test key never reaches another carrier.
+        carrier="simulated" if mode == Mode.TEST else agent.carrier,
+        to_number=to_e164(request.to_number, region=region),
+        from_number=_from_number(request, agent=agent, region=region),
+        params=request.params,
+        metadata=request.metadata,
+        campaign_id=request.campaign_id,
+        prompt=prompt.text,
+        greeting=greeting.text,
+        missing_params=list(dict.fromkeys(prompt.missing + greeting.missing)),
+        ring_timeout=request.ring_timeout or agent.ring_timeout,
+        max_duration=max_duration,
+        reserved=Decimal(0) if mode == Mode.TEST else lifecycle.price_of(max_duration),
+        created_at=now,
+        due_at=now,
+    )
+
+
+def _from_number(request: CallRequest, *, agent: Agent, region: str | None) -> str:
+    if request.from_number:
+        return to_e164(request.from_number, region=region)
+    if not agent.default_number:
+        raise FromNumberMissing
+    return agent.default_number

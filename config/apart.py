@@ -1,0 +1,57 @@
+"""The production shape: web, worker and beat as separate processes on PostgreSQL and Redis."""
+
+from celery import current_app
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from granian import Granian
+from granian.constants import Interfaces
+
+BLOCKING_THREADS = 16
+WORKER_THREADS = 8
+GRACE_SECONDS = 20
+
+
+def serve_web() -> None:
+    """Answer requests until SIGTERM; what has been accepted is answered first."""
+    _require_services()
+    Granian(
+        "config.wsgi:application",
+        address=settings.HOST.strip("[]"),
+        port=settings.PORT,
+        interface=Interfaces.WSGI,
+        workers=settings.WEB_WORKERS,
+        blocking_threads=BLOCKING_THREADS,
+        respawn_failed_workers=True,
+        workers_kill_timeout=GRACE_SECONDS,
+        websockets=False,
+        log_dictconfig=settings.LOGGING,
+    ).serve()
+
+
+def run_worker() -> None:
+    """Dial and deliver until SIGTERM; what is in flight is finished or left to its lease."""
+    _require_services()
+    current_app.worker_main(
+        [
+            "worker",
+            "--pool=threads",
+            f"--concurrency={WORKER_THREADS}",
+            "--without-gossip",
+            "--without-mingle",
+            "--loglevel=WARNING",
+        ]
+    )
+
+
+def run_beat() -> None:
+    """Tick until SIGTERM. The schedule lives in memory: it says nothing that must be kept."""
+    _require_services()
+    current_app.start(["beat", "--scheduler=celery.beat:Scheduler", "--loglevel=WARNING"])
+
+
+def _require_services() -> None:
+    if not settings.CAN_RUN_APART:
+        raise ImproperlyConfigured(
+            "web, worker and beat run apart only with DATABASE_URL=postgres://... and "
+            "REDIS_URL=redis://...; `make run` serves all three in one process"
+        )

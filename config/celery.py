@@ -1,0 +1,61 @@
+"""Celery: the broker wakes workers, the rows say what there is to do."""
+
+import os
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery.signals import setup_logging, worker_ready, worker_shutting_down
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("outdial")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+app.conf.beat_schedule = {
+    # One message, so that a week without workers leaves a queue that is read in seconds.
+    "sweep": {"task": "sweep", "schedule": 5.0, "options": {"expires": 5.0}},
+    "prune": {"task": "prune", "schedule": 3600.0, "options": {"expires": 600.0}},
+}
+
+log = structlog.get_logger(__name__)
+
+DRAINS = ("calls.dial", "webhooks.deliver")
+
+
+@app.task(name="sweep")
+def sweep() -> None:
+    """Say that a worker is alive, and have the drains look for what no wake-up told of."""
+    from core.heartbeat import beat
+    from core.wake import wake
+
+    beat()
+    for drain in DRAINS:
+        wake(drain)
+
+
+@app.task(name="prune")
+def prune() -> None:
+    from django.utils import timezone
+
+    from calls.services import forget_idempotency_keys
+
+    forget_idempotency_keys(now=timezone.now())
+
+
+@setup_logging.connect
+def keep_our_logging(**_: Any) -> None:
+    """Connected, so Celery leaves the logging of settings.py alone."""
+
+
+@worker_ready.connect
+def look_at_once(**_: Any) -> None:
+    """What an earlier worker left behind, or a broker forgot, is found at the start."""
+    sweep.delay()
+
+
+@worker_shutting_down.connect
+def stop(**_: Any) -> None:
+    from core.drain import stop_drains
+
+    stop_drains()

@@ -1,0 +1,94 @@
+"""The embedded default: web, worker and beat in one process, with no other service needed."""
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+from celery.beat import Scheduler, Service
+from celery.worker import WorkController, state
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from waitress import wasyncore
+from waitress.server import BaseWSGIServer, create_server
+
+from config.celery import app
+from config.wsgi import application
+from core.drain import stop_drains
+
+log = structlog.get_logger(__name__)
+
+WEB_THREADS = 8
+# Two drains, the sweep, and room for what is to come.
+WORKER_THREADS = 6
+STOP_SECONDS = 20.0
+
+
+def serve(*, on_ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `on_ready` is called once requests are answered.
+
+    Stops in the order in which work arrives: first no new requests, then the worker finishes what
+    it has begun. What it cannot finish in time stays in the rows for the next start.
+    """
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    server = create_server(
+        application, sockets=[_listening()], threads=WEB_THREADS, ident="", asyncore_use_poll=True
+    )
+    web = threading.Thread(target=server.run, name="web", daemon=True)
+    worker = WorkController(
+        app=app,
+        pool_cls="threads",
+        concurrency=WORKER_THREADS,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    working = threading.Thread(target=worker.start, name="worker", daemon=True)
+    # It looks up once a second, so that it can be stopped.
+    beat = Service(app, max_interval=1, scheduler_cls=Scheduler)
+    ticking = threading.Thread(target=beat.start, name="beat", daemon=True)
+    for thread in (web, working, ticking):
+        thread.start()
+    on_ready()
+    while not stopped.wait(1):
+        if not (web.is_alive() and working.is_alive() and ticking.is_alive()):
+            log.error("part_died", web=web.is_alive(), worker=working.is_alive())
+            break
+    _stop(server, working, beat)
+
+
+def _listening() -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.HOST else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.HOST.strip("[]"), settings.PORT))
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"Cannot listen on {settings.HOST}:{settings.PORT}: {error.strerror}. "
+            "Set PORT to another one"
+        ) from None
+    listener.listen(128)
+    return listener
+
+
+def _stop(server: BaseWSGIServer, working: threading.Thread, beat: Service) -> None:
+    ends = time.monotonic() + STOP_SECONDS
+    # In the server's own thread: its loop must not find the socket closed under it.
+    server.trigger.pull_trigger(lambda: wasyncore.dispatcher.close(server))
+    while _is_answering(server) and time.monotonic() < ends:
+        time.sleep(0.05)
+    stop_drains()
+    beat.stop(wait=False)
+    state.should_stop = 0  # type: ignore[assignment] # the stubs know only the initial None
+    working.join(max(ends - time.monotonic(), 1))
+    log.info("stopped")
+
+
+def _is_answering(server: BaseWSGIServer) -> bool:
+    channels = list(server.active_channels.values())
+    return any(channel.requests or channel.total_outbufs_len for channel in channels)

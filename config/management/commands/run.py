@@ -1,0 +1,63 @@
+"""`run`: the embedded default, ready for a first call."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand
+
+from agents.demo import Demo, create_demo
+from agents.models import Account
+from config.embedded import serve
+from config.migrating import migrate
+from core import secrets
+
+ADMIN = "admin"
+
+
+class Command(BaseCommand):
+    help = "Serve web, worker and beat in one process; the first start makes a demo account."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        migrate()
+        password = _create_admin()
+        demo = None if Account.objects.exists() else create_demo()
+        serve(on_ready=lambda: self.stdout.write(_greeting(password=password, demo=demo)))
+
+
+def _create_admin() -> str | None:
+    """The password of the admin user made now; None when there are users already."""
+    if User.objects.exists():
+        return None
+    password = secrets.random_token()[:20]
+    User.objects.create_superuser(ADMIN, password=password)
+    return password
+
+
+def _greeting(*, password: str | None, demo: Demo | None) -> str:
+    address = f"http://{settings.HOST}:{settings.PORT}"
+    login = f"  log in as {ADMIN} / {password}   (shown only now)" if password else ""
+    lines = ["", f"Outdial answers on {address}", "", f"Admin  {address}/admin/{login}"]
+    lines += [f"API    {address}/api/docs/", ""]
+    lines += _first_call(address, demo) if demo else _later_call()
+    return "\n".join([*lines, ""])
+
+
+def _first_call(address: str, demo: Demo) -> list[str]:
+    return [
+        "Place a call: nothing rings, nothing is charged (the keys are shown only now)",
+        "",
+        f"curl -X POST {address}/api/v1/calls/send \\",
+        f'  -H "Authorization: Bearer {demo.test_key}" \\',
+        '  -H "Content-Type: application/json" \\',
+        f'  -d \'{{"agentId": "{demo.agent_id}", "toNumber": "+14155550123"}}\'',
+        "",
+        f"Live key, for carriers that ring phones: {demo.live_key}",
+    ]
+
+
+def _later_call() -> list[str]:
+    return [
+        "More keys: in the admin, or a fresh demo account from",
+        ".venv/bin/python manage.py create_demo",
+    ]

@@ -1,0 +1,373 @@
+"""Settings: from the environment only, strictly parsed. docs/settings.md explains each."""
+
+import ipaddress
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+
+from config.generated_keys import generated_key
+from config.logs import logging_config
+from core.version import VERSION
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+
+def text(name: str, default: str = "") -> str:
+    return str(env.str(name, default=default)).strip()
+
+
+def integer(name: str, default: int, *, least: int, most: int) -> int:
+    try:
+        value = int(text(name) or default)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number") from None
+    if not least <= value <= most:
+        raise ImproperlyConfigured(f"{name} must be from {least} to {most}")
+    return value
+
+
+def boolean(name: str, *, default: bool) -> bool:
+    words = {"": default, "1": True, "true": True, "yes": True, "on": True}
+    words |= {"0": False, "false": False, "no": False, "off": False}
+    value = text(name).lower()
+    if value not in words:
+        raise ImproperlyConfigured(f"{name} must be true or false")
+    return words[value]
+
+
+def items(name: str) -> list[str]:
+    return [item.strip() for item in text(name).split(",") if item.strip()]
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+# Where we are -------------------------------------------------------------------------------------
+
+DEBUG = boolean("DEBUG", default=False)
+HOST = text("HOST", "127.0.0.1")
+PORT = integer("PORT", 8000, least=1, most=65535)
+PUBLIC_URL = text("PUBLIC_URL").rstrip("/")
+VAR_DIR = Path(text("VAR_DIR") or BASE_DIR / "var")
+
+_public = urlsplit(PUBLIC_URL)
+if PUBLIC_URL and (_public.scheme not in ("http", "https") or not _public.hostname):
+    raise ImproperlyConfigured("PUBLIC_URL must look like https://calls.example.org")
+if _public.path or _public.query:
+    raise ImproperlyConfigured("PUBLIC_URL must be a scheme and a host, without a path")
+if not PUBLIC_URL and not is_loopback(HOST):
+    raise ImproperlyConfigured(
+        f"HOST={HOST} is reachable from other machines: set PUBLIC_URL, "
+        "the address under which clients reach this server"
+    )
+IS_HTTPS = _public.scheme == "https"
+REQUIRE_HTTPS = boolean("REQUIRE_HTTPS", default=IS_HTTPS)
+
+try:
+    TRUSTED_PROXIES = [ipaddress.ip_network(item) for item in items("TRUSTED_PROXIES")]
+except ValueError as error:
+    raise ImproperlyConfigured(f"TRUSTED_PROXIES takes addresses and CIDRs: {error}") from None
+
+_loopback_names = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = _loopback_names + ([str(_public.hostname)] if PUBLIC_URL else [])
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
+
+# What we stand on ---------------------------------------------------------------------------------
+
+_DATABASE_URL = text("DATABASE_URL")
+REDIS_URL = text("REDIS_URL")
+BROKER_URL = text("BROKER_URL") or REDIS_URL or "memory://localhost"
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": (
+        env.db_url_config(_DATABASE_URL)
+        if _DATABASE_URL
+        else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(VAR_DIR / "outdial.sqlite3")}
+    )
+}
+_database = DATABASES["default"]
+IS_SQLITE = str(_database["ENGINE"]).endswith("sqlite3")
+if not IS_SQLITE and not str(_database["ENGINE"]).endswith("postgresql"):
+    raise ImproperlyConfigured("DATABASE_URL must be a postgres:// or sqlite:// URL")
+_database["CONN_MAX_AGE"] = 60
+_database["CONN_HEALTH_CHECKS"] = True
+if IS_SQLITE:
+    _database["OPTIONS"] = {
+        # With DEFERRED, a read that turns into a write fails at once when another one writes.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# web, worker and beat only share rows and wake-ups through servers that all of them reach.
+CAN_RUN_APART = not IS_SQLITE and bool(REDIS_URL)
+
+if REDIS_URL:
+    _cache: dict[str, Any] = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        # A Redis that hangs must not hang us.
+        "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 0.5},
+    }
+else:
+    _cache = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+CACHES = {"default": {**_cache, "KEY_PREFIX": "outdial"}}
+# The embedded default is one process, where LocMem counts all there is to count.
+SILENCED_SYSTEM_CHECKS = [] if REDIS_URL else ["django_ratelimit.E003", "django_ratelimit.W001"]
+
+# Secrets ------------------------------------------------------------------------------------------
+
+# Keys are made and kept in VAR_DIR only where everything stays on this machine: two hosts with
+# keys of their own could not read each other's rows.
+_may_generate = not PUBLIC_URL and is_loopback(str(_database.get("HOST") or "localhost"))
+SECRET_KEY = text("SECRET_KEY") or (_may_generate and generated_key(VAR_DIR, "secret_key")) or ""
+ENCRYPTION_KEYS = items("ENCRYPTION_KEYS") or (
+    [generated_key(VAR_DIR, "encryption_key")] if _may_generate else []
+)
+if not SECRET_KEY or not ENCRYPTION_KEYS:
+    raise ImproperlyConfigured(
+        "Set SECRET_KEY (`openssl rand -base64 48`) and ENCRYPTION_KEYS "
+        "(`openssl rand -base64 32 | tr '+/' '-_'`), the same on every host"
+    )
+
+# How much runs at once
+
+WEB_WORKERS = integer("WEB_WORKERS", 2, least=1, most=64)
+
+# What may be reached ------------------------------------------------------------------------------
+
+WEBHOOK_ALLOWED_TARGETS = items("WEBHOOK_ALLOWED_TARGETS")
+if "WEBHOOK_ALLOWED_TARGETS" not in os.environ and is_loopback(HOST):
+    WEBHOOK_ALLOWED_TARGETS = ["127.0.0.0/8", "::1"]
+
+# What happens when --------------------------------------------------------------------------------
+
+# The Standard Webhooks schedule: the wait before each attempt, three days in all.
+WEBHOOK_RETRY_SCHEDULE = [
+    timedelta(),
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+]
+LIVE_KEY_REQUESTS_PER_MINUTE = 60
+TEST_KEY_REQUESTS_PER_MINUTE = 600
+BAD_KEYS_PER_MINUTE = 60
+BAD_AGENT_SECRETS_PER_MINUTE = 20
+CREDITS_PER_MINUTE = "1"
+
+# The carriers an agent may name. Another one is a class and a line here.
+CARRIERS = {"simulated": "calls.carriers.simulated.SimulatedCarrier"}
+
+# Django -------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "config",
+    "calls",
+    "webhooks",
+    "agents",
+    "core",
+    "unfold",
+    "config.apps.AdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_ratelimit",
+]
+MIDDLEWARE = [
+    "core.middleware.trusted_proxies",
+    "core.middleware.request_id",
+    "core.middleware.https_required",
+    "core.middleware.body_limit",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+# Whitenoise finds the files in the packages themselves: no collecting step that can be forgotten.
+WHITENOISE_USE_FINDERS = True
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = REQUIRE_HTTPS
+# The API refuses plain http instead: a redirect comes after the key was sent in clear.
+SECURE_REDIRECT_EXEMPT = [r"^api/", r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Outdial",
+    "DESCRIPTION": "Places outbound calls and tells the world what happened to each of them.",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": [],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "CallStatus": "calls.models.Status",
+        "WebhookStatus": "webhooks.models.Subscription.Status",
+        "Mode": "agents.models.Mode",
+        "Acceptance": [("success", "success")],
+    },
+}
+
+# Celery -------------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = BROKER_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_TIMEOUT = 1
+if BROKER_URL.startswith("memory:"):
+    # kombu looks at its in-memory queues once a second otherwise: a call would wait that long.
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"polling_interval": 0.02}
+elif BROKER_URL.startswith("redis"):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 5}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Celery's Django fixup closes the database connection around every task unless told otherwise.
+CELERY_DB_REUSE_MAX = 1000
+
+# The operator's pages -----------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "Outdial",
+    "SITE_HEADER": "Outdial",
+    "SITE_SYMBOL": "call",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {
+        "show_search": False,
+        "navigation": [
+            {
+                "title": "Calls",
+                "items": [
+                    {
+                        "title": "Calls",
+                        "icon": "call",
+                        "link": reverse_lazy("admin:calls_call_changelist"),
+                    },
+                ],
+            },
+            {
+                "title": "Who may call",
+                "items": [
+                    {
+                        "title": "Accounts",
+                        "icon": "domain",
+                        "link": reverse_lazy("admin:agents_account_changelist"),
+                    },
+                    {
+                        "title": "API keys",
+                        "icon": "key",
+                        "link": reverse_lazy("admin:agents_apikey_changelist"),
+                    },
+                    {
+                        "title": "Agents",
+                        "icon": "support_agent",
+                        "link": reverse_lazy("admin:agents_agent_changelist"),
+                    },
+                ],
+            },
+            {
+                "title": "Who is told",
+                "items": [
+                    {
+                        "title": "Webhooks",
+                        "icon": "webhook",
+                        "link": reverse_lazy("admin:webhooks_subscription_changelist"),
+                    },
+                    {
+                        "title": "Deliveries",
+                        "icon": "outbox",
+                        "link": reverse_lazy("admin:webhooks_delivery_changelist"),
+                    },
+                    {
+                        "title": "Events",
+                        "icon": "bolt",
+                        "link": reverse_lazy("admin:webhooks_event_changelist"),
+                    },
+                ],
+            },
+            {
+                "title": "Operators",
+                "items": [
+                    {
+                        "title": "Users",
+                        "icon": "person",
+                        "link": reverse_lazy("admin:auth_user_changelist"),
+                    },
+                ],
+            },
+        ],
+    },
+}
+
+LOG_LEVEL = text("LOG_LEVEL", "INFO").upper()
+LOGGING = logging_config(level=LOG_LEVEL, format=text("LOG_FORMAT"))

@@ -1,0 +1,65 @@
+"""Every address this server answers."""
+
+from collections.abc import Callable
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.views import defaults
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
+
+from agents import api as agents
+from calls import api as calls
+from core import health
+from core.errors import DomainError, InternalError, InvalidRequest, NotFound
+from core.responses import error_response, is_api
+from webhooks import api as webhooks
+
+Page = Callable[[HttpRequest, Exception], HttpResponse]
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("healthz", health.alive),
+    path("readyz", health.ready),
+    path("api/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/v1/account", calls.AccountView.as_view()),
+    path("api/v1/calls", calls.CallListView.as_view()),
+    path("api/v1/calls/send", calls.SendCallView.as_view()),
+    path("api/v1/calls/<str:call_id>", calls.CallView.as_view()),
+    path("api/v1/calls/<str:call_id>/events", calls.CallTimelineView.as_view()),
+    path("api/v1/agents", agents.AgentListView.as_view()),
+    path("api/v1/agents/<str:agent_id>", agents.AgentView.as_view()),
+    path("api/v1/agents/<str:agent_id>/rotate-secret", agents.AgentSecretView.as_view()),
+    path("api/v1/webhooks", webhooks.WebhookListView.as_view()),
+    path("api/v1/webhooks/<str:webhook_id>", webhooks.WebhookView.as_view()),
+]
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, InvalidRequest(), page=defaults.bad_request, exception=exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, NotFound(), page=defaults.page_not_found, exception=exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if is_api(request):
+        return error_response(request, InternalError())
+    return defaults.server_error(request)
+
+
+def _answer(
+    request: HttpRequest, error: DomainError, *, page: Page, exception: Exception
+) -> HttpResponse:
+    """JSON for programs, a page for people."""
+    return error_response(request, error) if is_api(request) else page(request, exception)
+
+
+handler400 = bad_request
+handler404 = not_found
+handler500 = server_error

@@ -1,0 +1,234 @@
+"""The outbound client for webhooks: the only way out to addresses that a stranger chose.
+
+The guard sits where the socket is made, on the address really dialled, so neither a name that
+changes its address nor any spelling of an address gets past it. Every limit is total: a server
+that drips cannot stretch it, one that floods is cut off.
+"""
+
+import asyncio
+import atexit
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cache
+
+import aiohttp
+import yarl
+from aiohttp.connector import Connection
+
+from core.errors import InvalidUrl
+from core.targets import check_url, is_allowed, is_named
+
+CONNECT_SECONDS = 5
+TOTAL_SECONDS = 15
+KEPT_BYTES = 16 * 1024
+MAX_CONNECTIONS = 512
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One POST: `body` is sent byte for byte."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. `failure` is a stable name, empty when the status is 2xx.
+
+    `body` is the first 16 KiB, `duration` seconds in all, `address` the one really connected to.
+    """
+
+    failure: str
+    duration: float
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    address: str | None = None
+
+
+class AddressRefused(OSError):
+    """The address is not public and not in WEBHOOK_ALLOWED_TARGETS."""
+
+
+@dataclass
+class _Route:
+    """The address that the request under way uses."""
+
+    address: str | None = None
+    refused: bool = False
+
+
+_route: ContextVar[_Route] = ContextVar("route")
+
+
+class Client:
+    """Posts from an event loop in a thread of its own; connections are kept alive between posts."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="http", daemon=True).start()
+        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
+        atexit.register(self.close)
+
+    def post(self, outgoing: Outgoing, done: Callable[[Answer], None]) -> None:
+        """Send it; `done` is called once, from the loop's thread, whatever happens."""
+        self._loop.call_soon_threadsafe(self._start, outgoing, done)
+
+    def close(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(timeout=5)
+
+    def _start(self, outgoing: Outgoing, done: Callable[[Answer], None]) -> None:
+        task = self._loop.create_task(self._post(outgoing))
+        task.add_done_callback(lambda finished: done(finished.result()))
+
+    async def _open(self) -> None:
+        self._guarded = _session(_guarded_socket)
+        # Hosts that the operator named are trusted wherever their name points.
+        self._named = _session(_noted_socket)
+
+    async def _close(self) -> None:
+        await self._guarded.close()
+        await self._named.close()
+
+    async def _post(self, outgoing: Outgoing) -> Answer:
+        route = _Route()
+        _route.set(route)
+        began = time.monotonic()
+        try:
+            url = check_url(outgoing.url)
+            session = self._named if is_named(url.host or "") else self._guarded
+            status, headers, body = await _exchange(session, url, outgoing)
+        except Exception as error:
+            return Answer(
+                failure="address_refused" if route.refused else name_of_failure(error),
+                duration=time.monotonic() - began,
+                address=route.address,
+            )
+        return Answer(
+            failure=_name_of_status(status),
+            duration=time.monotonic() - began,
+            status=status,
+            headers=headers,
+            body=body,
+            address=route.address,
+        )
+
+
+@cache
+def client() -> Client:
+    """This process's client."""
+    return Client()
+
+
+def name_of_failure(error: BaseException) -> str:
+    """The stable name under which a failed attempt is stored and explained."""
+    # aiohttp wraps what the socket or TLS layer raised; the cause says more than the wrapper.
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "dns_lookup_failed"
+    chain = _causes(error)
+    for kind, name in _FAILURES:
+        if any(isinstance(one, kind) for one in chain):
+            return name
+    return "request_failed"
+
+
+_FAILURES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (InvalidUrl, "url_refused"),
+    (AddressRefused, "address_refused"),
+    ((aiohttp.ClientSSLError, ssl.SSLError, ssl.CertificateError), "tls_failed"),
+    (aiohttp.ConnectionTimeoutError, "connection_timeout"),
+    (TimeoutError, "timeout"),
+    (ConnectionRefusedError, "connection_refused"),
+    (aiohttp.ClientConnectorError, "connection_failed"),
+    ((aiohttp.ServerDisconnectedError, ConnectionError), "connection_closed"),
+    (aiohttp.ClientError, "response_broken"),
+)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and following not in chain:
+        chain.append(following)
+        following = following.__cause__ or getattr(following, "os_error", None)
+    return chain
+
+
+def _name_of_status(status: int) -> str:
+    if 200 <= status < 300:
+        return ""
+    return "redirect_refused" if 300 <= status < 400 else "http_error"
+
+
+async def _exchange(
+    session: aiohttp.ClientSession, url: yarl.URL, outgoing: Outgoing
+) -> tuple[int, dict[str, str], bytes]:
+    async with session.post(
+        url, data=outgoing.body, headers=outgoing.headers, allow_redirects=False
+    ) as response:
+        body = await _first_bytes(response.content)
+        if not response.content.at_eof():
+            response.close()
+        return response.status, dict(response.headers), body
+
+
+async def _first_bytes(stream: aiohttp.StreamReader) -> bytes:
+    kept = bytearray()
+    while len(kept) <= KEPT_BYTES:
+        chunk = await stream.read(KEPT_BYTES + 1 - len(kept))
+        if not chunk:
+            break
+        kept += chunk
+    return bytes(kept[:KEPT_BYTES])
+
+
+def _session(
+    socket_factory: Callable[[aiohttp.AddrInfoType], socket.socket],
+) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=MAX_CONNECTIONS, socket_factory=socket_factory, ttl_dns_cache=30
+        ),
+        timeout=aiohttp.ClientTimeout(total=TOTAL_SECONDS, sock_connect=CONNECT_SECONDS),
+        response_class=_Response,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=False,
+        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
+    )
+
+
+def _guarded_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+    address = ipaddress.ip_address(str(info[4][0]).split("%")[0])
+    if not is_allowed(address):
+        # Where a name has several addresses, the connector may hide this error behind another's.
+        _route.get(_Route()).refused = True
+        raise AddressRefused(f"{address} is not public")
+    return _noted_socket(info)
+
+
+def _noted_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+    _note(str(info[4][0]))
+    return socket.socket(info[0], info[1], info[2])
+
+
+class _Response(aiohttp.ClientResponse):
+    """Notes the address of a connection that was kept alive from an earlier request."""
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        peer = connection.transport and connection.transport.get_extra_info("peername")
+        if peer:
+            _note(str(peer[0]))
+        return await super().start(connection)
+
+
+def _note(address: str) -> None:
+    _route.get(_Route()).address = address

@@ -1,0 +1,109 @@
+"""What holds for every request: whose it is, over which scheme, how large, under which id."""
+
+import ipaddress
+import re
+import time
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from core.errors import HttpsRequired, PayloadTooLarge
+from core.ids import new_id
+from core.responses import error_response, is_api
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+MAX_BODY_BYTES = 64 * 1024
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+log = structlog.get_logger(__name__)
+
+
+def trusted_proxies(get_response: GetResponse) -> GetResponse:
+    """The only place that believes forwarded headers, and only those of TRUSTED_PROXIES."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        meta = request.META
+        forwarded_for = meta.pop("HTTP_X_FORWARDED_FOR", "")
+        forwarded_proto = meta.pop("HTTP_X_FORWARDED_PROTO", "").strip().lower()
+        if _is_proxy(meta.get("REMOTE_ADDR", "")):
+            meta["REMOTE_ADDR"] = _client_address(forwarded_for) or meta["REMOTE_ADDR"]
+            if forwarded_proto in ("http", "https"):
+                meta["wsgi.url_scheme"] = forwarded_proto
+        return get_response(request)
+
+    return middleware
+
+
+def _client_address(forwarded_for: str) -> str | None:
+    """The last address that is not a proxy of ours: those before it are anybody's claim."""
+    for hop in reversed(forwarded_for.split(",")):
+        if not _is_proxy(hop.strip()):
+            return hop.strip() if _address(hop.strip()) else None
+    return None
+
+
+def _is_proxy(text: str) -> bool:
+    address = _address(text)
+    return address is not None and any(address in proxy for proxy in settings.TRUSTED_PROXIES)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def request_id(get_response: GetResponse) -> GetResponse:
+    """One id per request: in every log line, in the answer, and on the call that it places."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-Id", "")
+        name = given if REQUEST_ID.fullmatch(given) else new_id().hex
+        request.META["REQUEST_ID"] = name
+        began = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(request_id=name):
+            response = get_response(request)
+            if is_api(request):
+                _log_answer(request, response, time.perf_counter() - began)
+        response["X-Request-Id"] = name
+        return response
+
+    return middleware
+
+
+def _log_answer(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+    log.info(
+        "request",
+        method=request.method,
+        path=request.path,
+        status=response.status_code,
+        milliseconds=round(seconds * 1000, 1),
+        client=request.META.get("REMOTE_ADDR"),
+    )
+
+
+def https_required(get_response: GetResponse) -> GetResponse:
+    """Refuse the API over plain http; never redirect, for the key was already sent in clear."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if settings.REQUIRE_HTTPS and is_api(request) and not request.is_secure():
+            return error_response(request, HttpsRequired())
+        return get_response(request)
+
+    return middleware
+
+
+def body_limit(get_response: GetResponse) -> GetResponse:
+    """Refuse a large body before reading it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if is_api(request) and length.isdigit() and int(length) > MAX_BODY_BYTES:
+            return error_response(request, PayloadTooLarge())
+        return get_response(request)
+
+    return middleware

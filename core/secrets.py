@@ -1,0 +1,38 @@
+"""Secrets: random ones made, stored ones encrypted, hashes compared in constant time."""
+
+import hashlib
+import hmac
+import secrets
+from functools import cache
+
+from cryptography.fernet import Fernet, MultiFernet
+from django.conf import settings
+
+
+def random_token() -> str:
+    """256 random bits, URL-safe, 43 characters."""
+    return secrets.token_urlsafe(32)
+
+
+def digest(secret: str) -> str:
+    """SHA-256 in hex. A slow hash on 256 random bits would only make a denial of service."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def matches(secret: str, stored_digest: str) -> bool:
+    return hmac.compare_digest(digest(secret), stored_digest)
+
+
+def encrypt(text: str) -> str:
+    """`text` under the newest of ENCRYPTION_KEYS (Fernet: AES-128-CBC with HMAC-SHA256)."""
+    return _fernet(tuple(settings.ENCRYPTION_KEYS)).encrypt(text.encode()).decode()
+
+
+def decrypt(token: str) -> str:
+    """What `encrypt` was given; any of ENCRYPTION_KEYS opens it."""
+    return _fernet(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode()).decode()
+
+
+@cache
+def _fernet(keys: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in keys])

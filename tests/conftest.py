@@ -1,0 +1,93 @@
+"""The cast of every test, and how the workers' time passes."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.core.cache import cache
+from django.utils import timezone
+
+from agents import throttling
+from agents.models import Account, Agent
+from calls.dialing import dialing
+from tests.factories import Api, make_account, make_agent, make_key
+from tests.receiver import Receiver, receiving
+from webhooks.delivery import deliveries
+
+
+@pytest.fixture(autouse=True)
+def _fresh_limits() -> None:
+    cache.clear()
+    throttling.forget_local_counts()
+
+
+@pytest.fixture
+def account(db: None) -> Account:
+    return make_account()
+
+
+@pytest.fixture
+def stranger(db: None) -> Account:
+    return make_account(name="Somebody else")
+
+
+@pytest.fixture
+def live_key(account: Account) -> str:
+    return make_key(account)
+
+
+@pytest.fixture
+def test_key(account: Account) -> str:
+    return make_key(account, mode="test")
+
+
+@pytest.fixture
+def agent(account: Account) -> Agent:
+    return make_agent(account)
+
+
+@pytest.fixture
+def api(live_key: str) -> Api:
+    return Api(live_key)
+
+
+@pytest.fixture
+def test_api(test_key: str) -> Api:
+    return Api(test_key)
+
+
+@pytest.fixture
+def stranger_api(stranger: Account) -> Api:
+    return Api(make_key(stranger))
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """A clock that runs on from now, and that a test may turn forward."""
+    with time_machine.travel(timezone.now(), tick=True) as coordinates:
+        yield coordinates
+
+
+@pytest.fixture
+def work(clock: time_machine.Traveller) -> Callable[..., None]:
+    """Let workers do all that comes due within `for_`, turning the clock to each moment."""
+
+    def work(*, for_: timedelta = timedelta(minutes=2)) -> None:
+        until = timezone.now() + for_
+        while True:
+            dialing().run(linger=0)
+            deliveries().run(linger=0)
+            times = [due for due in (dialing().next_due(), deliveries().next_due()) if due]
+            coming = min(times, default=until)
+            if coming >= until:
+                return
+            clock.move_to(max(coming, timezone.now()) + timedelta(milliseconds=1))
+
+    return work

@@ -1,0 +1,150 @@
+"""Use cases about who is told, and the one function by which the apps above tell."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from agents.models import Account, Agent
+from core import secrets
+from core.ids import new_id, parse_id
+from core.targets import check_url
+from core.wake import wake
+from webhooks.errors import WebhookNotFound
+from webhooks.health import hold_deliveries, release_deliveries
+from webhooks.models import Delivery, Event, Subscription, Surface
+from webhooks.payloads import native_body, zapier_body
+from webhooks.signing import new_secret
+
+DELIVER = "webhooks.deliver"
+
+Status = Subscription.Status
+
+
+def publish(
+    type: str,
+    *,
+    agent: Agent,
+    data: Mapping[str, object],
+    disposition: Mapping[str, object] | None = None,
+) -> Event:
+    """Put an event and its deliveries into the outbox, in the transaction of what happened.
+
+    `type` is one of webhooks.events.TYPES, `data` the native event's `data`; an ended call brings
+    its `disposition` too, which is what Zapier is told. Never refuses: the caller's change stands.
+    """
+    event_id, now = new_id(), timezone.now()
+    event = Event.objects.create(
+        id=event_id,
+        account_id=agent.account_id,
+        agent=agent,
+        type=type,
+        subject=str(data.get("callId") or data.get("messageId") or ""),
+        body=native_body(type=type, data=data, event_id=event_id, created_at=now),
+        zapier_body=zapier_body(disposition, event_id=event_id) if disposition else "",
+        created_at=now,
+    )
+    subscriptions = Subscription.objects.present().filter(account_id=agent.account_id)
+    told = [one for one in subscriptions if _is_told(one, event, agent=agent)]
+    Delivery.objects.bulk_create([_delivery(event, one) for one in told])
+    if told:
+        wake_deliveries()
+    return event
+
+
+def wake_deliveries() -> None:
+    """After commit, have a worker look at the outbox."""
+    transaction.on_commit(partial(wake, DELIVER))
+
+
+def subscribe(
+    account: Account,
+    *,
+    url: str,
+    events: Sequence[str],
+    agent: Agent | None = None,
+    description: str = "",
+) -> tuple[Subscription, str]:
+    """A native subscription and its secret, which is to be shown now or never.
+
+    Raises InvalidUrl for a target that could never be dialled.
+    """
+    check_url(url)
+    secret = new_secret()
+    subscription = Subscription.objects.create(
+        account=account,
+        agent=agent,
+        url=url,
+        events=list(events),
+        description=description,
+        encrypted_secret=secrets.encrypt(secret),
+    )
+    return subscription, secret
+
+
+@transaction.atomic
+def change_subscription(subscription: Subscription, **fields: Any) -> Subscription:
+    """Change url, events, agent, description or status.
+
+    What happens while it is paused or disabled is held, and sent once it is enabled again.
+    """
+    if "url" in fields:
+        check_url(fields["url"])
+    was = subscription.status
+    for name, value in fields.items():
+        setattr(subscription, name, value)
+    if subscription.status != was:
+        _change_status(subscription)
+    subscription.save()
+    return subscription
+
+
+@transaction.atomic
+def unsubscribe(subscription: Subscription) -> None:
+    """Nothing more is sent; the log of what was stays."""
+    now = timezone.now()
+    Subscription.objects.filter(id=subscription.id, deleted_at=None).update(deleted_at=now)
+    Delivery.objects.filter(
+        subscription=subscription, status__in=(Delivery.Status.PENDING, Delivery.Status.HELD)
+    ).update(status=Delivery.Status.CANCELED, next_attempt_at=None, ended_at=now)
+
+
+def find_subscription(account: Account, webhook_id: object) -> Subscription:
+    """The account's subscription by either form of its id. Raises WebhookNotFound."""
+    parsed = parse_id("whk", webhook_id)
+    present = Subscription.objects.for_account(account).present()
+    subscription = parsed and present.filter(id=parsed).first()
+    if not subscription:
+        raise WebhookNotFound
+    return subscription
+
+
+def _is_told(subscription: Subscription, event: Event, *, agent: Agent) -> bool:
+    if subscription.surface == Surface.ZAPIER:
+        return bool(event.zapier_body) and subscription.agent_id == agent.id
+    return subscription.wants(event.type, agent=agent)
+
+
+def _delivery(event: Event, subscription: Subscription) -> Delivery:
+    is_open = subscription.status == Status.ENABLED
+    return Delivery(
+        event=event,
+        subscription=subscription,
+        status=Delivery.Status.PENDING if is_open else Delivery.Status.HELD,
+        next_attempt_at=event.created_at if is_open else None,
+        created_at=event.created_at,
+    )
+
+
+def _change_status(subscription: Subscription) -> None:
+    now = timezone.now()
+    subscription.status_reason = ""
+    if subscription.status == Status.ENABLED:
+        subscription.failing_since = None
+        subscription.resumes_at = None
+        release_deliveries(subscription, now=now)
+        wake_deliveries()
+    else:
+        hold_deliveries(subscription)
