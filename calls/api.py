@@ -207,10 +207,9 @@ def _wanted(filters: dict[str, Any]) -> Q:
 
 
 def _number(text: str) -> str:
-    # An unescaped + in a query string arrives as a space.
-    text = f"+{text.strip()}" if text.startswith(" ") else text
+    # An unescaped + in a query string arrives as a space, which is trimmed.
     try:
-        return to_e164(text)
+        return to_e164(text if text.startswith("+") else f"+{text}")
     except InvalidNumber:
         raise InvalidRequest(
             "toNumber: is no phone number", fields={"toNumber": "is no phone number"}

@@ -11,3 +11,8 @@ if os.environ.get("REDIS_URL"):
     os.environ["REDIS_URL"] = urlsplit(os.environ["REDIS_URL"])._replace(path="/15").geturl()
 
 from config.settings import *  # noqa: F403
+
+if IS_SQLITE:  # noqa: F405
+    # A file, as in the product: the in-memory default shares one cache between threads and locks
+    # whole tables.
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}  # noqa: F405
