@@ -108,8 +108,10 @@ def claim_calls(limit: int, *, now: datetime) -> list[Job]:
     """Start the dials of up to `limit` waiting calls; each is ours alone to ask for."""
     if limit <= 0:
         return []
-    due = Call.objects.due(now=now).values_list("id", flat=True)[:limit]
-    dials = [lifecycle.begin_dial(call_id, lease=LEASE, now=now) for call_id in list(due)]
+    with transaction.atomic():
+        due = Call.objects.due(now=now).select_for_update(skip_locked=True)
+        ids = list(due.values_list("id", flat=True)[:limit])
+        dials = [lifecycle.begin_dial(call_id, lease=LEASE, now=now) for call_id in ids]
     return [_job(dial, is_ask=True, now=now) for dial in dials if dial]
 
 

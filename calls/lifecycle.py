@@ -52,8 +52,8 @@ def begin(call: Call, *, now: datetime) -> None:
 def begin_dial(call_id: UUID, *, lease: timedelta, now: datetime) -> Dial | None:
     """Make the waiting call's next dial, ready to be asked for by whoever holds the lease.
 
-    None when another worker was faster or the call has ended. When this returns, the dial is
-    committed: from here on the carrier may have been asked.
+    None when another worker was faster or the call has ended. Once it is committed, the carrier
+    may have been asked.
     """
     with transaction.atomic():
         mine = Call.objects.filter(id=call_id, status=Status.QUEUED).update(

@@ -38,7 +38,7 @@ def check_url(url: str) -> yarl.URL:
     host = parsed.host or ""
     named = is_named(host)
     literal = _literal_address(host)
-    loopback_name = host == "localhost" or host.endswith(".localhost")
+    loopback_name = host.rstrip(".").split(".")[-1] == "localhost"
     if literal is not None and not named and not is_allowed(literal):
         raise InvalidUrl("The webhook URL points to an address that is not public")
     if loopback_name and not named and not is_listed(ipaddress.ip_address("127.0.0.1")):

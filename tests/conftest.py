@@ -81,13 +81,15 @@ def work(clock: time_machine.Traveller) -> Callable[..., None]:
 
     def work(*, for_: timedelta = timedelta(minutes=2)) -> None:
         until = timezone.now() + for_
-        while True:
-            dialing().run(linger=0)
-            deliveries().run(linger=0)
+        while timezone.now() < until:
+            drain()
             times = [due for due in (dialing().next_due(), deliveries().next_due()) if due]
-            coming = min(times, default=until)
-            if coming >= until:
-                return
-            clock.move_to(max(coming, timezone.now()) + timedelta(milliseconds=1))
+            coming = max(min(times, default=until), timezone.now())
+            clock.move_to(min(coming, until) + timedelta(milliseconds=1))
+        drain()
+
+    def drain() -> None:
+        dialing().run(linger=0)
+        deliveries().run(linger=0)
 
     return work

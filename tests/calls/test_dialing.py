@@ -1,0 +1,255 @@
+"""Carriers that misbehave: one dial, a known end, and nobody rung twice."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from agents.models import Account
+from calls.carriers import carrier_named
+from calls.carriers.base import Accepted, CarrierError, CarrierUncertain, DialOrder
+from calls.dialing import LEASE, Reply, claim_calls, claim_dials, dialing
+from calls.models import Call, CallEvent, Dial, DialStatus
+from calls.reports import Report, Snapshot
+from tests.factories import NUMBER, Api, make_agent
+
+Work = Callable[..., None]
+
+
+class StoryCarrier:
+    """A carrier that a test tells what to answer; it remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.dialled: list[DialOrder] = []
+        self.hung_up: list[DialOrder] = []
+        self.on_dial: Callable[[DialOrder], Accepted] = self.accept
+        self.on_fetch: Callable[[DialOrder], Snapshot | None] = lambda order: None
+
+    def dial(self, order: DialOrder) -> Accepted:
+        self.dialled.append(order)
+        return self.on_dial(order)
+
+    def fetch(self, order: DialOrder) -> Snapshot | None:
+        return self.on_fetch(order)
+
+    def hang_up(self, order: DialOrder) -> None:
+        self.hung_up.append(order)
+
+    def accept(self, order: DialOrder) -> Accepted:
+        return Accepted(carrier_id="c-1", look_at=timezone.now() + timedelta(seconds=5))
+
+
+@pytest.fixture
+def carrier() -> Iterator[StoryCarrier]:
+    settings.CARRIERS["story"] = f"{__name__}.StoryCarrier"
+    carrier = carrier_named("story")
+    assert isinstance(carrier, StoryCarrier)
+    carrier.__init__()  # type: ignore[misc] # one instance a process: start its story afresh
+    yield carrier
+    del settings.CARRIERS["story"]
+
+
+@pytest.fixture
+def call(api: Api, account: Account, carrier: StoryCarrier) -> Call:
+    agent = make_agent(account, carrier="story", greeting="Hi {{name}}", max_duration=60)
+    body = {"agentId": agent.native_id, "toNumber": NUMBER, "params": {"name": "Ada"}}
+    api.post("/api/v1/calls/send", {**body, "ringTimeout": 20})
+    return Call.objects.get()
+
+
+def says(*stages: tuple[float, DialStatus]) -> Callable[[DialOrder], Snapshot]:
+    """A story: seconds after the ask, and what the dial is from then on."""
+
+    def fetch(order: DialOrder) -> Snapshot:
+        now = timezone.now()
+        reports = [Report(status, order.asked_at + timedelta(seconds=at)) for at, status in stages]
+        return Snapshot(
+            reports=tuple(report for report in reports if report.at <= now),
+            look_at=now + timedelta(seconds=1),
+        )
+
+    return fetch
+
+
+def types(call: Call) -> list[str]:
+    return list(CallEvent.objects.filter(call=call).values_list("type", flat=True))
+
+
+def test_the_order_says_what_the_carrier_needs(
+    call: Call, carrier: StoryCarrier, work: Work
+) -> None:
+    work(for_=timedelta(seconds=1))
+    order = carrier.dialled[0]
+    dial = Dial.objects.get()
+    assert (order.dial_id, order.call_id, order.ask) == (dial.id, call.id, 1)
+    assert (order.to_number, order.greeting, order.params) == (NUMBER, "Hi Ada", {"name": "Ada"})
+    assert (order.ring_timeout, order.max_duration) == (20, 60)
+    assert (dial.status, dial.carrier_id) == ("dialing", "c-1")
+
+
+def test_a_refusal_is_asked_again_until_it_is_enough(
+    call: Call, carrier: StoryCarrier, work: Work
+) -> None:
+    def refuse(order: DialOrder) -> Accepted:
+        raise CarrierError("429", permanent=False, reason="carrier_busy")
+
+    carrier.on_dial = refuse
+    work(for_=timedelta(minutes=5))
+    call.refresh_from_db()
+    assert (call.status, call.reason) == ("failed", "carrier_busy")
+    assert [order.ask for order in carrier.dialled] == [1, 2, 3, 4, 5]
+    assert Dial.objects.count() == 1
+
+
+@pytest.mark.parametrize("error", [CarrierUncertain("cut"), RuntimeError("a bug")])
+def test_an_uncertain_dial_is_reconciled_never_redialled(
+    call: Call, carrier: StoryCarrier, work: Work, error: Exception
+) -> None:
+    def cut(order: DialOrder) -> Accepted:
+        raise error
+
+    carrier.on_dial = cut
+    carrier.on_fetch = says((0, DialStatus.DIALING), (2, DialStatus.RINGING), (4, DialStatus.BUSY))
+    work()
+    call.refresh_from_db()
+    assert call.status == "busy"
+    assert len(carrier.dialled) == 1
+    assert "carrier_answer_lost" in types(call)
+
+
+def test_an_uncertain_dial_without_a_trace_fails(
+    call: Call, carrier: StoryCarrier, work: Work
+) -> None:
+    def cut(order: DialOrder) -> Accepted:
+        raise CarrierUncertain("cut")
+
+    carrier.on_dial = cut
+    work()
+    call.refresh_from_db()
+    assert (call.status, call.reason) == ("failed", "carrier_unknown")
+    assert len(carrier.dialled) == 1
+
+
+@pytest.mark.parametrize(
+    ("story", "status", "reason", "after"),
+    [
+        ([], "failed", "carrier_silent", 20 + 15),
+        ([(1, DialStatus.RINGING)], "no_answer", "ring_timeout", 1 + 20 + 15),
+        (
+            [(1, DialStatus.RINGING), (5, DialStatus.IN_PROGRESS)],
+            "completed",
+            "max_duration",
+            5 + 60 + 15,
+        ),
+    ],
+)
+def test_a_call_that_the_carrier_forgot_is_hung_up(
+    call: Call,
+    carrier: StoryCarrier,
+    work: Work,
+    story: list[tuple[float, DialStatus]],
+    status: str,
+    reason: str,
+    after: float,
+) -> None:
+    carrier.on_fetch = says(*story)
+    work(for_=timedelta(minutes=5))
+    call.refresh_from_db()
+    assert (call.status, call.reason) == (status, reason)
+    assert len(carrier.hung_up) == 1
+    assert call.ended_at
+    assert abs((call.ended_at - call.created_at).total_seconds() - after) < 2
+
+
+def test_news_at_the_deadline_is_no_reason_to_hang_up(
+    call: Call, carrier: StoryCarrier, work: Work
+) -> None:
+    def fetch(order: DialOrder) -> Snapshot:
+        now = timezone.now()
+        if now < order.asked_at + timedelta(seconds=34):
+            return Snapshot(reports=(), look_at=now + timedelta(minutes=1))
+        late = says((33, DialStatus.IN_PROGRESS), (50, DialStatus.COMPLETED))
+        return late(order)
+
+    carrier.on_fetch = fetch
+    work(for_=timedelta(minutes=5))
+    call.refresh_from_db()
+    assert (call.status, call.reason, call.duration) == ("completed", "", 17)
+    assert carrier.hung_up == []
+
+
+def test_a_carrier_that_cannot_be_reached_ends_the_call_at_last(
+    call: Call, carrier: StoryCarrier, work: Work
+) -> None:
+    def down(order: DialOrder) -> Snapshot:
+        raise CarrierError("no connection", permanent=False, reason="carrier_down")
+
+    carrier.on_fetch = down
+    work(for_=timedelta(minutes=20))
+    call.refresh_from_db()
+    assert (call.status, call.reason) == ("failed", "carrier_unreachable")
+    assert len(carrier.dialled) == 1
+
+
+def test_a_worker_that_died_before_the_answer_leaves_it_to_reconcile(
+    call: Call, carrier: StoryCarrier, work: Work, clock: time_machine.Traveller
+) -> None:
+    jobs = claim_calls(10, now=timezone.now())  # and then this worker is gone
+    assert len(jobs) == 1
+    assert jobs[0].is_ask
+    assert claim_dials(10, now=timezone.now()) == []
+    carrier.on_fetch = says((1, DialStatus.RINGING), (8, DialStatus.COMPLETED))
+    clock.shift(LEASE + timedelta(seconds=1))
+    work()
+    call.refresh_from_db()
+    assert call.status == "completed"
+    assert carrier.dialled == []
+
+
+def test_a_worker_that_woke_too_late_does_not_ask(
+    call: Call, carrier: StoryCarrier, clock: time_machine.Traveller, work: Work
+) -> None:
+    job = claim_calls(10, now=timezone.now())[0]
+    clock.shift(LEASE)
+    done: list[object] = []
+    dialing().start(job, done.append)
+    while not done:
+        pass
+    assert carrier.dialled == []
+
+
+def test_who_lost_the_lease_writes_no_time(
+    call: Call, carrier: StoryCarrier, clock: time_machine.Traveller
+) -> None:
+    claim_calls(10, now=timezone.now())
+    clock.shift(LEASE)
+    slow = claim_dials(10, now=timezone.now())[0]
+    clock.shift(LEASE)
+    claim_dials(10, now=timezone.now())
+    due_at = Dial.objects.get().due_at
+    far = Snapshot(reports=(), look_at=timezone.now() + timedelta(days=1))
+    dialing().record([Reply(job=slow, outcome=far)])
+    assert Dial.objects.get().due_at == due_at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_workers_ask_once(api: Api, account: Account, carrier: StoryCarrier) -> None:
+    agent = make_agent(account, carrier="story")
+    for number in range(20):
+        body = {"agentId": agent.native_id, "toNumber": f"+141555501{number + 10}"}
+        api.post("/api/v1/calls/send", body)
+
+    def claim(_: int) -> list[str]:
+        try:
+            return [job.order.to_number for job in claim_calls(10, now=timezone.now())]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        claimed = [number for numbers in threads.map(claim, range(8)) for number in numbers]
+    assert len(claimed) == len(set(claimed)) == 20
