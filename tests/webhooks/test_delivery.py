@@ -1,5 +1,6 @@
 """Deliveries over real sockets: at least once, on schedule, each endpoint on its own."""
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -83,7 +84,7 @@ def test_retries_follow_the_schedule_with_the_same_bytes(
     assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
     starts = list(Attempt.objects.values_list("started_at", flat=True))
     gaps = [
-        (after - before).total_seconds() for before, after in zip(starts, starts[1:], strict=False)
+        (after - before).total_seconds() for before, after in itertools.pairwise(starts)
     ]
     for gap, planned in zip(
         gaps, [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400], strict=True
