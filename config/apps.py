@@ -11,4 +11,4 @@ class ConfigConfig(AppConfig):
 
 class AdminConfig(admin.AdminConfig):
     default = False
-    default_site = "config.admin.OutdialAdminSite"
+    default_site = "config.site.OutdialAdminSite"

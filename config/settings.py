@@ -8,7 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import environ
+from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from config.generated_keys import generated_key
@@ -123,8 +125,11 @@ if REDIS_URL:
 else:
     _cache = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 CACHES = {"default": {**_cache, "KEY_PREFIX": "outdial"}}
-# The embedded default is one process, where LocMem counts all there is to count.
-SILENCED_SYSTEM_CHECKS = [] if REDIS_URL else ["django_ratelimit.E003", "django_ratelimit.W001"]
+# django-ratelimit knows neither of our caches as shared: LocMem (E003) is, where one process is all
+# there is, and Django's own Redis cache counts atomically, though it came after that list (W001).
+SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001"] + (
+    [] if REDIS_URL else ["django_ratelimit.E003"]
+)
 
 # Secrets ------------------------------------------------------------------------------------------
 
@@ -141,7 +146,15 @@ if not SECRET_KEY or not ENCRYPTION_KEYS:
         "(`openssl rand -base64 32 | tr '+/' '-_'`), the same on every host"
     )
 
-# How much runs at once
+try:
+    for _key in ENCRYPTION_KEYS:
+        Fernet(_key)
+except ValueError:
+    raise ImproperlyConfigured(
+        "ENCRYPTION_KEYS takes Fernet keys, 32 bytes in URL-safe base64, comma separated"
+    ) from None
+
+# How much runs at once ---------------------------------------------------------------------------
 
 WEB_WORKERS = integer("WEB_WORKERS", 2, least=1, most=64)
 
@@ -183,7 +196,8 @@ INSTALLED_APPS = [
     "webhooks",
     "agents",
     "core",
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # the default one would put its own site in the place of ours
+    "unfold.contrib.filters",
     "config.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -255,7 +269,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "core.schema.ApiSchema",
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {
@@ -269,6 +283,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "core.schema.add_errors",
+    ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
         "CallStatus": "calls.models.Status",
@@ -300,8 +318,11 @@ UNFOLD = {
     "SITE_TITLE": "Outdial",
     "SITE_HEADER": "Outdial",
     "SITE_SYMBOL": "call",
+    "SITE_URL": None,
+    "SITE_SUBHEADER": "Calls for AI voice agents",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda request: static("core/admin.css")],
     "SIDEBAR": {
         "show_search": False,
         "navigation": [
@@ -333,6 +354,11 @@ UNFOLD = {
                         "icon": "support_agent",
                         "link": reverse_lazy("admin:agents_agent_changelist"),
                     },
+                    {
+                        "title": "Ledger",
+                        "icon": "receipt_long",
+                        "link": reverse_lazy("admin:agents_ledgerentry_changelist"),
+                    },
                 ],
             },
             {
@@ -363,6 +389,11 @@ UNFOLD = {
                         "icon": "person",
                         "link": reverse_lazy("admin:auth_user_changelist"),
                     },
+                    {
+                        "title": "Groups",
+                        "icon": "group",
+                        "link": reverse_lazy("admin:auth_group_changelist"),
+                    },
                 ],
             },
         ],
@@ -370,4 +401,6 @@ UNFOLD = {
 }
 
 LOG_LEVEL = text("LOG_LEVEL", "INFO").upper()
+if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+    raise ImproperlyConfigured("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
 LOGGING = logging_config(level=LOG_LEVEL, format=text("LOG_FORMAT"))

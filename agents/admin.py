@@ -1,0 +1,354 @@
+"""The operators' pages about accounts, their keys, their agents and their credits."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from agents.credits import top_up
+from agents.forms import AgentForm, ApiKeyForm, OpeningForm, TopUpForm
+from agents.models import Account, Agent, ApiKey, LedgerEntry
+from agents.services import (
+    change_agent,
+    create_agent,
+    create_key,
+    disable_agent,
+    open_account,
+    revoke_key,
+    rotate_agent_secret,
+)
+from core.admin import NONE, ReadOnlyAdmin, ServiceAdmin, at
+
+ROWS_OF_LEDGER = 20
+KIND_LABELS = {"top_up": "success", "reserve": "info", "release": "default", "charge": "warning"}
+STATE_LABELS = {"active": "success", "enabled": "success", "expired": "warning"}
+STATE_LABELS |= {"revoked": "danger", "disabled": "danger"}
+MODE_LABELS = {"live": "primary", "test": "default"}
+
+
+def credits_text(amount: Decimal | None) -> str:
+    """`1,000` or `0.5`: as many decimals as there are."""
+    return "unlimited" if amount is None else f"{amount.normalize():,f}"
+
+
+# Accounts -----------------------------------------------------------------------------------------
+
+
+class LedgerColumns:
+    """How a movement of credits reads, on its list and on its account."""
+
+    @display(description="Time (UTC)", ordering="id")
+    def time(self, entry: LedgerEntry) -> str:
+        return at(entry.created_at)
+
+    @display(description="Movement", label=KIND_LABELS)
+    def movement(self, entry: LedgerEntry) -> tuple[str, str]:
+        return entry.kind, entry.get_kind_display()
+
+    @display(description="Credits")
+    def amount(self, entry: LedgerEntry) -> str:
+        return f"{entry.credits.normalize():+,f}"
+
+    @display(description="Set aside")
+    def set_aside(self, entry: LedgerEntry) -> str:
+        return f"{entry.reserved.normalize():+,f}" if entry.reserved else NONE
+
+    @display(description="For")
+    def purpose(self, entry: LedgerEntry) -> str:
+        # Only calls reserve and are charged; what an operator did has a reason instead.
+        return f"call_{entry.subject_id.hex}" if entry.subject_id else entry.reason or NONE
+
+
+class LedgerInline(LedgerColumns, TabularInline):
+    model = LedgerEntry
+    fields = readonly_fields = ["time", "movement", "amount", "set_aside", "purpose"]
+    per_page = ROWS_OF_LEDGER
+    extra = 0
+    tab = True
+    hide_title = True
+    verbose_name_plural = "Ledger"
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    has_change_permission = has_delete_permission = has_add_permission
+
+
+@admin.register(Account)
+class AccountAdmin(ServiceAdmin):
+    list_display = ["name", "balance", "in_use", "max_concurrent_calls", "opened"]
+    search_fields = ["name"]
+    search_help_text = "Name, or the account's id"
+    add_fieldsets = [(None, {"fields": ["name", "credits"]})]
+    fieldsets = [
+        (None, {"fields": ["name", "max_concurrent_calls"]}),
+        ("Credits", {"fields": ["balance", "in_use"]}),
+        ("About", {"fields": ["id", "opened"]}),
+    ]
+    readonly_fields = ["id", "balance", "in_use", "opened"]
+    actions_detail = ["top_up"]
+
+    def create(self, fields: dict[str, Any]) -> tuple[Account, str]:
+        return open_account(name=fields["name"], credits=fields["credits"]), ""
+
+    def get_form(
+        self, request: HttpRequest, obj: Account | None = None, **kwargs: Any
+    ) -> "type[forms.ModelForm[Account]]":
+        # Only an opening may name the credits: later a form's copy of them would be out of date.
+        kwargs["form"] = forms.ModelForm if obj else OpeningForm
+        form: type[forms.ModelForm[Account]] = super().get_form(request, obj, **kwargs)
+        return form
+
+    def get_inlines(self, request: HttpRequest, obj: Account | None) -> list[type[TabularInline]]:
+        return [LedgerInline] if obj else []
+
+    def has_top_up_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        account = object_id and self.get_object(request, object_id)
+        counts = isinstance(account, Account) and account.credits is not None
+        return counts and self.has_change_permission(request)
+
+    @action(description="Top up", icon="add_card", permissions=["top_up"])
+    def top_up(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        account = self.get_or_404(request, object_id)
+        form = TopUpForm(request.POST or None)
+        if not form.is_valid():
+            return self.confirm(
+                request,
+                account,
+                title="Top up",
+                question=f"It has {credits_text(account.credits)} credits to spend.",
+                form=form,
+                button="Add credits",
+            )
+        amount = form.cleaned_data["amount"]
+        top_up(account, amount=amount, reason=form.cleaned_data["reason"])
+        return self.done(request, account, message=f"Added {credits_text(amount)} credits.")
+
+    @display(description="Credits", ordering="credits")
+    def balance(self, account: Account) -> str:
+        return credits_text(account.credits)
+
+    @display(description="Set aside for calls", ordering="reserved")
+    def in_use(self, account: Account) -> str:
+        return credits_text(account.reserved)
+
+    @display(description="Opened (UTC)", ordering="created_at")
+    def opened(self, account: Account) -> str:
+        return at(account.created_at)
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(LedgerColumns, ReadOnlyAdmin):
+    list_display = ["time", "account", "movement", "amount", "set_aside", "purpose"]
+    list_filter = [("account", AutocompleteSelectFilter), "kind", "created_at"]
+    list_select_related = ["account"]
+    fields = readonly_fields = ["time", "account", "movement", "amount", "set_aside", "purpose"]
+
+
+# Keys ---------------------------------------------------------------------------------------------
+
+
+class KeyState(SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("usable", "Active"), ("ended", "Revoked or expired")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+        usable = ApiKey.objects.usable(now=timezone.now()).values("id")
+        if self.value() == "usable":
+            return queryset.filter(id__in=usable)
+        return queryset.exclude(id__in=usable) if self.value() == "ended" else queryset
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ServiceAdmin):
+    form = ApiKeyForm
+    credential = "API key"
+    advice = (
+        "Give it to the program that places calls. It sends it with every request, "
+        "as X-API-Key or as a bearer token."
+    )
+    list_display = ["name", "account", "shown_mode", "hint", "state", "last_used", "made"]
+    list_filter = [("account", AutocompleteSelectFilter), "mode", KeyState, "created_at"]
+    list_select_related = ["account"]
+    search_fields = ["name", "account__name"]
+    search_help_text = "Name of the key or of its account"
+    autocomplete_fields = ["account"]
+    add_fieldsets = [
+        (None, {"fields": ["account", "name", "mode"]}),
+        ("Limits", {"fields": ["expires_at", "requests_per_minute"]}),
+    ]
+    fieldsets = [
+        (None, {"fields": ["name", "account", "shown_mode", "state"]}),
+        ("Limits", {"fields": ["expires_at", "requests_per_minute"]}),
+        ("About", {"fields": ["hint", "last_used", "made", "revoked"]}),
+    ]
+    readonly_fields = ["shown_mode", "state", "hint", "last_used", "made", "revoked"]
+    actions_detail = ["revoke"]
+
+    def create(self, fields: dict[str, Any]) -> tuple[ApiKey, str]:
+        return create_key(fields.pop("account"), **fields)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
+        return [*self.readonly_fields, "account"] if obj else self.readonly_fields
+
+    def has_revoke_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        key = object_id and self.get_object(request, object_id)
+        open_still = isinstance(key, ApiKey) and key.revoked_at is None
+        return open_still and self.has_change_permission(request)
+
+    @action(
+        description="Revoke",
+        icon="block",
+        permissions=["revoke"],
+        variant=ActionVariant.DANGER,
+    )
+    def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        key = self.get_or_404(request, object_id)
+        if request.method != "POST":
+            return self.confirm(
+                request,
+                key,
+                title="Revoke this key?",
+                question="Programs that use it are refused from now on. This cannot be undone.",
+                button="Revoke key",
+            )
+        revoke_key(key)
+        return self.done(request, key, message="The key is revoked.")
+
+    @display(description="Mode", ordering="mode", label=MODE_LABELS)
+    def shown_mode(self, key: ApiKey) -> tuple[str, str]:
+        return key.mode, key.get_mode_display()
+
+    @display(description="State", label=STATE_LABELS)
+    def state(self, key: ApiKey) -> str:
+        if key.revoked_at:
+            return "revoked"
+        is_expired = key.expires_at and key.expires_at <= timezone.now()
+        return "expired" if is_expired else "active"
+
+    @display(description="Last used (UTC)", ordering="last_used_at")
+    def last_used(self, key: ApiKey) -> str:
+        return at(key.last_used_at) if key.last_used_at else "never"
+
+    @display(description="Created (UTC)", ordering="created_at")
+    def made(self, key: ApiKey) -> str:
+        return at(key.created_at)
+
+    @display(description="Revoked (UTC)")
+    def revoked(self, key: ApiKey) -> str:
+        return at(key.revoked_at)
+
+
+# Agents -------------------------------------------------------------------------------------------
+
+
+class AgentState(SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("enabled", "Enabled"), ("disabled", "Disabled")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> QuerySet[Agent]:
+        if self.value() not in ("enabled", "disabled"):
+            return queryset
+        return queryset.filter(disabled_at__isnull=self.value() == "enabled")
+
+
+@admin.register(Agent)
+class AgentAdmin(ServiceAdmin):
+    form = AgentForm
+    id_prefix = "agent"
+    credential = "agent secret"
+    advice = "Zapier asks for it, together with the agent's id, to connect this agent."
+    list_display = ["name", "account", "default_number", "carrier", "state", "made"]
+    list_filter = [("account", AutocompleteSelectFilter), "carrier", AgentState, "created_at"]
+    list_select_related = ["account"]
+    search_fields = ["name", "account__name"]
+    search_help_text = "Name of the agent or of its account, or the agent's id"
+    autocomplete_fields = ["account"]
+    add_fieldsets = [
+        (None, {"fields": ["account", "name", "default_number", "carrier"]}),
+        ("What it says", {"fields": ["greeting", "prompt", "language", "voice"]}),
+        ("Limits", {"fields": ["ring_timeout", "max_duration"]}),
+    ]
+    fieldsets = [
+        (None, {"fields": ["account", "name", "state", "default_number", "carrier"]}),
+        *add_fieldsets[1:],
+        ("About", {"fields": ["native_id", "id", "made"]}),
+    ]
+    readonly_fields = ["state", "native_id", "id", "made"]
+    actions_detail = ["rotate_secret", "disable"]
+
+    def create(self, fields: dict[str, Any]) -> tuple[Agent, str]:
+        return create_agent(fields.pop("account"), **fields)
+
+    def change(self, obj: Agent, fields: dict[str, Any]) -> None:
+        change_agent(obj, **fields)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> list[str]:
+        return [*self.readonly_fields, "account"] if obj else self.readonly_fields
+
+    def has_disable_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        agent = object_id and self.get_object(request, object_id)
+        enabled = isinstance(agent, Agent) and agent.is_enabled
+        return enabled and self.has_change_permission(request)
+
+    @action(description="Rotate secret", icon="autorenew", permissions=["change"])
+    def rotate_secret(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        agent = self.get_or_404(request, object_id)
+        if request.method != "POST":
+            return self.confirm(
+                request,
+                agent,
+                title="Rotate this agent's secret?",
+                question="A new secret is made and shown once. The old one stops working at once.",
+                button="Rotate secret",
+            )
+        secret = rotate_agent_secret(agent)
+        self.log_change(request, agent, "Rotated the secret.")
+        return self.show_secret(request, agent, secret)
+
+    @action(
+        description="Disable",
+        icon="block",
+        permissions=["disable"],
+        variant=ActionVariant.DANGER,
+    )
+    def disable(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        agent = self.get_or_404(request, object_id)
+        if request.method != "POST":
+            return self.confirm(
+                request,
+                agent,
+                title="Disable this agent?",
+                question="It places no more calls. Calls under way end as they would have. "
+                "This cannot be undone.",
+                button="Disable agent",
+            )
+        disable_agent(agent)
+        return self.done(request, agent, message="The agent is disabled.")
+
+    @display(description="State", label=STATE_LABELS)
+    def state(self, agent: Agent) -> str:
+        return "enabled" if agent.is_enabled else "disabled"
+
+    @display(description="Native id")
+    def native_id(self, agent: Agent) -> str:
+        return agent.native_id
+
+    @display(description="Created (UTC)", ordering="created_at")
+    def made(self, agent: Agent) -> str:
+        return at(agent.created_at)

@@ -1,0 +1,124 @@
+"""What operators fill in about accounts, keys and agents."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils import timezone
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from core.errors import InvalidNumber
+from core.phone import to_e164
+
+
+class OpeningForm(forms.ModelForm):  # type: ignore[type-arg]
+    credits = forms.DecimalField(
+        label="Opening credits",
+        required=False,
+        min_value=0,
+        max_digits=14,
+        decimal_places=4,
+        widget=UnfoldAdminDecimalFieldWidget(),
+        help_text="What the account may spend. Empty: it spends without limit.",
+    )
+
+
+class TopUpForm(forms.Form):
+    amount = forms.DecimalField(
+        min_value=Decimal("0.0001"),
+        max_digits=12,
+        decimal_places=4,
+        widget=UnfoldAdminDecimalFieldWidget(),
+        help_text="Credits to add.",
+    )
+    reason = forms.CharField(
+        max_length=200,
+        required=False,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="For the ledger, e.g. the number of the invoice.",
+    )
+
+
+class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
+    requests_per_minute = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=1_000_000,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=f"Empty: {settings.LIVE_KEY_REQUESTS_PER_MINUTE} for a live key, "
+        f"{settings.TEST_KEY_REQUESTS_PER_MINUTE} for a test key.",
+    )
+
+    def clean_expires_at(self) -> datetime | None:
+        expires_at: datetime | None = self.cleaned_data["expires_at"]
+        if "expires_at" in self.changed_data and expires_at and expires_at <= timezone.now():
+            raise forms.ValidationError("This time has passed. To end a key now, revoke it.")
+        return expires_at
+
+
+class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
+    default_number = forms.CharField(
+        required=False,
+        max_length=32,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "+1 415 555 0100"}),
+        help_text="The caller id when a call names none.",
+    )
+    greeting = forms.CharField(
+        required=False,
+        max_length=2_000,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="What the agent says first. {{name}} is replaced by the call's params.",
+    )
+    prompt = forms.CharField(
+        required=False,
+        max_length=20_000,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 8}),
+        help_text="What the agent is told. {{name}} works here too.",
+    )
+    language = forms.RegexField(
+        r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
+        max_length=35,
+        initial="en-US",
+        widget=UnfoldAdminTextInputWidget(),
+        error_messages={"invalid": "Write it as en-US or de."},
+    )
+    carrier = forms.ChoiceField(widget=UnfoldAdminSelectWidget(), initial="simulated")
+    ring_timeout = forms.IntegerField(
+        min_value=5,
+        max_value=300,
+        initial=30,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="How long it may ring: 5 to 300 seconds.",
+    )
+    max_duration = forms.IntegerField(
+        min_value=10,
+        max_value=14_400,
+        initial=600,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="How long a call may last: 10 to 14,400 seconds. So much credit is set aside.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # An agent may name a carrier that is configured no more.
+        names = sorted({*settings.CARRIERS, self.instance.carrier})
+        self.fields["carrier"].choices = [(name, name.capitalize()) for name in names]  # type: ignore[attr-defined]
+
+    def clean_default_number(self) -> str | None:
+        number = self.cleaned_data["default_number"]
+        if not number:
+            return None
+        try:
+            return to_e164(number)
+        except InvalidNumber:
+            raise forms.ValidationError(
+                "This is no phone number. Write it with + and country code, as +14155550100."
+            ) from None

@@ -1,0 +1,286 @@
+"""The operators' pages about who is told, and what became of telling them."""
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from core.admin import NONE, ReadOnlyAdmin, ServiceAdmin, at, seconds
+from core.ids import parse_id
+from webhooks.explanations import DELIVERY_STATUSES, explain
+from webhooks.forms import SubscriptionForm
+from webhooks.models import Attempt, Delivery, Event, Subscription, Surface
+from webhooks.services import change_subscription, subscribe, unsubscribe
+
+Status = Subscription.Status
+
+STATUS_LABELS = {"enabled": "success", "paused": "warning", "disabled": "danger"}
+DELIVERY_LABELS = {
+    "pending": "info",
+    "retrying": "warning",
+    "delivered": "success",
+    "failed": "danger",
+    "held": "warning",
+    "canceled": "default",
+}
+
+
+# Webhooks -----------------------------------------------------------------------------------------
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ServiceAdmin):
+    form = SubscriptionForm
+    id_prefix = "whk"
+    credential = "signing secret"
+    advice = (
+        "The receiving server needs it to check the signature of every event, "
+        "so that it can tell ours from forged ones."
+    )
+    list_display = ["url", "account", "whose", "told_of", "shown_status", "health"]
+    list_filter = [("account", AutocompleteSelectFilter), "status", "surface", "created_at"]
+    list_select_related = ["account", "agent"]
+    search_fields = ["url", "account__name"]
+    search_help_text = "Part of the URL, name of the account, or the webhook's id"
+    autocomplete_fields = ["account", "agent"]
+    add_fieldsets = [
+        (None, {"fields": ["account", "agent", "url", "events", "description"]}),
+    ]
+    fieldsets = [
+        (None, {"fields": ["account", "agent", "url", "events", "description"]}),
+        ("State", {"fields": ["status", "why", "health", "deliveries"]}),
+        ("About", {"fields": ["native_id", "id", "surface", "made"]}),
+    ]
+    readonly_fields = ["why", "health", "deliveries", "native_id", "id", "surface", "made"]
+    actions_detail = ["remove"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
+        rows: QuerySet[Subscription] = super().get_queryset(request)
+        return rows.filter(deleted_at=None)
+
+    def create(self, fields: dict[str, Any]) -> tuple[Subscription, str]:
+        return subscribe(fields.pop("account"), **fields)
+
+    def change(self, obj: Subscription, fields: dict[str, Any]) -> None:
+        change_subscription(obj, **fields)
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Subscription | None = None
+    ) -> list[str]:
+        if obj is None:
+            return self.readonly_fields
+        # Zapier made it and looks after it; here it can be paused and removed.
+        zapiers = ["agent", "url", "events"] if obj.surface == Surface.ZAPIER else []
+        return [*self.readonly_fields, "account", *zapiers]
+
+    def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
+        # On a webhook's page the account is settled, and only its agents are offered.
+        is_change = request.resolver_match and "object_id" in request.resolver_match.kwargs
+        return ["account"] if is_change else self.autocomplete_fields
+
+    @action(
+        description="Remove",
+        icon="delete",
+        permissions=["change"],
+        variant=ActionVariant.DANGER,
+    )
+    def remove(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        subscription = self.get_or_404(request, object_id)
+        if request.method != "POST":
+            return self.confirm(
+                request,
+                subscription,
+                title="Remove this webhook?",
+                question="Nothing more is sent to it, and what was waiting is canceled. "
+                "The log of its deliveries stays.",
+                button="Remove webhook",
+            )
+        unsubscribe(subscription)
+        listed = reverse("admin:webhooks_subscription_changelist")
+        return self.done(request, subscription, message="The webhook is removed.", to=listed)
+
+    @display(description="Agent", ordering="agent__name")
+    def whose(self, subscription: Subscription) -> str:
+        return str(subscription.agent) if subscription.agent else "all agents"
+
+    @display(description="Events")
+    def told_of(self, subscription: Subscription) -> str:
+        if subscription.surface == Surface.ZAPIER:
+            return "dispositions, for Zapier"
+        return ", ".join(subscription.events)
+
+    @display(description="Status", ordering="status", label=STATUS_LABELS)
+    def shown_status(self, subscription: Subscription) -> tuple[str, str]:
+        return subscription.status, subscription.get_status_display()
+
+    @display(description="Why")
+    def why(self, subscription: Subscription) -> str:
+        return explain(subscription.status_reason) if subscription.status_reason else NONE
+
+    @display(description="Health")
+    def health(self, subscription: Subscription) -> str:
+        if subscription.resumes_at and subscription.resumes_at > timezone.now():
+            return f"asked us to wait until {at(subscription.resumes_at)}"
+        if subscription.failing_since:
+            return f"failing since {at(subscription.failing_since)}"
+        return "no failures"
+
+    @display(description="Deliveries")
+    def deliveries(self, subscription: Subscription) -> str:
+        listed = reverse("admin:webhooks_delivery_changelist")
+        address = f"{listed}?subscription__id__exact={subscription.id}"
+        return format_html('<a class="text-link" href="{}">What was sent, and how</a>', address)
+
+    @display(description="Native id")
+    def native_id(self, subscription: Subscription) -> str:
+        return subscription.native_id
+
+    @display(description="Created (UTC)", ordering="created_at")
+    def made(self, subscription: Subscription) -> str:
+        return at(subscription.created_at)
+
+
+# Deliveries ---------------------------------------------------------------------------------------
+
+
+def with_attempts(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Deliveries with all that their part of a page shows."""
+    log = Prefetch("log", Attempt.objects.order_by("id"))
+    return deliveries.select_related("event", "subscription").prefetch_related(log)
+
+
+def shown_delivery(delivery: Delivery) -> dict[str, Any]:
+    """A delivery as templates/admin/parts/delivery.html shows it."""
+    body = delivery.event.body_for(delivery.subscription.surface)
+    status = shown_status(delivery)
+    return {
+        "row": delivery,
+        "status": status,
+        "label": DELIVERY_LABELS[status],
+        "meaning": DELIVERY_STATUSES[status],
+        "body": body,
+        "pretty": pretty(body),
+        "attempts": [shown_attempt(attempt) for attempt in delivery.log.all()],
+    }
+
+
+def shown_status(delivery: Delivery) -> str:
+    """Its status, but that a pending one which has failed before is told from a fresh one."""
+    is_retry = delivery.status == Delivery.Status.PENDING and delivery.attempts
+    return "retrying" if is_retry else delivery.status
+
+
+def shown_attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "row": attempt,
+        "took": seconds(attempt.duration),
+        "label": "danger" if attempt.failure else "success",
+        "outcome": str(attempt.response_status or attempt.failure.replace("_", " ")),
+        "meaning": explain(attempt.failure) if attempt.failure else "",
+    }
+
+
+def pretty(body: str) -> str:
+    """JSON as people read it; what is none, as it is."""
+    try:
+        return json.dumps(json.loads(body), ensure_ascii=False, indent=2)
+    except ValueError:
+        return body
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    id_prefix = "dlv"
+    list_display = ["made", "type", "url", "account", "standing", "attempts", "next_attempt"]
+    list_filter = [
+        ("subscription__account", AutocompleteSelectFilter),
+        "status",
+        "created_at",
+    ]
+    list_select_related = ["event", "subscription__account"]
+    search_fields = ["id"]
+    search_help_text = "Id of the delivery (dlv_…), the event (evt_…) or the call (call_…)"
+    fields = readonly_fields = ["made"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Delivery], search_term: str
+    ) -> tuple[QuerySet[Delivery], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if event_id := term.startswith("evt_") and parse_id("evt", term):
+            return queryset.filter(event=event_id), False
+        if delivery_id := parse_id("dlv", term):
+            return queryset.filter(id=delivery_id), False
+        return queryset.filter(event__subject=term), False
+
+    def page(self, obj: Delivery) -> dict[str, Any]:
+        return {"delivery": shown_delivery(with_attempts(Delivery.objects.all()).get(id=obj.id))}
+
+    @display(description="Created (UTC)", ordering="created_at")
+    def made(self, delivery: Delivery) -> str:
+        return at(delivery.created_at)
+
+    @display(description="Event")
+    def type(self, delivery: Delivery) -> str:
+        return delivery.event.type
+
+    @display(description="Webhook")
+    def url(self, delivery: Delivery) -> str:
+        return delivery.subscription.url
+
+    @display(description="Account")
+    def account(self, delivery: Delivery) -> str:
+        return str(delivery.subscription.account)
+
+    @display(description="Status", ordering="status", label=DELIVERY_LABELS)
+    def standing(self, delivery: Delivery) -> str:
+        return shown_status(delivery)
+
+    @display(description="Next attempt (UTC)")
+    def next_attempt(self, delivery: Delivery) -> str:
+        return at(delivery.next_attempt_at)
+
+
+# Events -------------------------------------------------------------------------------------------
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    id_prefix = "evt"
+    list_display = ["made", "type", "account", "agent", "subject"]
+    list_filter = [("account", AutocompleteSelectFilter), "created_at"]
+    list_select_related = ["account", "agent"]
+    search_fields = ["id"]
+    search_help_text = "Id of the event (evt_…) or of the call (call_…)"
+    fields = readonly_fields = ["made"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
+    ) -> tuple[QuerySet[Event], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if event_id := parse_id("evt", term):
+            return queryset.filter(id=event_id), False
+        return queryset.filter(subject=term), False
+
+    def page(self, obj: Event) -> dict[str, Any]:
+        deliveries = with_attempts(Delivery.objects.filter(event=obj)).order_by("id")
+        return {
+            "event": obj,
+            "pretty": pretty(obj.body),
+            "deliveries": [shown_delivery(delivery) for delivery in deliveries],
+        }
+
+    @display(description="Happened (UTC)", ordering="created_at")
+    def made(self, event: Event) -> str:
+        return at(event.created_at)

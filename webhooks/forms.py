@@ -1,0 +1,64 @@
+"""What operators fill in about webhooks."""
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from agents.models import Agent
+from core.errors import InvalidUrl
+from core.targets import check_url
+from webhooks.events import TYPES
+from webhooks.models import Subscription
+
+Status = Subscription.Status
+
+
+class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]
+    url = forms.CharField(
+        label="URL",
+        max_length=2000,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "https://"}),
+        help_text="Every event is POSTed here.",
+    )
+    events = forms.MultipleChoiceField(
+        choices=[(type, type) for type in TYPES],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        initial=["call.started", "call.completed", "call.failed"],
+    )
+    status = forms.ChoiceField(
+        widget=UnfoldAdminSelectWidget(),
+        help_text="While it is paused, events are held; they are sent once it is enabled.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance._state.adding:
+            del self.fields["status"]
+            return
+        # Only failures disable a webhook; an operator pauses and enables.
+        offered = {Status.ENABLED, Status.PAUSED, Status(self.instance.status)}
+        choices = [(one.value, one.label) for one in Status if one in offered]
+        self.fields["status"].choices = choices  # type: ignore[attr-defined]
+        if "agent" in self.fields:
+            theirs = Agent.objects.for_account(self.instance.account)
+            self.fields["agent"].queryset = theirs  # type: ignore[attr-defined]
+
+    def clean_url(self) -> str:
+        url: str = self.cleaned_data["url"]
+        try:
+            check_url(url)
+        except InvalidUrl as error:
+            raise forms.ValidationError(f"{error}.") from None
+        return url
+
+    def clean(self) -> dict[str, Any]:
+        fields: dict[str, Any] = super().clean() or self.cleaned_data
+        account, agent = fields.get("account"), fields.get("agent")
+        if account and agent and agent.account_id != account.id:
+            self.add_error("agent", f"This agent belongs to another account than {account}.")
+        return fields
