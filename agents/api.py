@@ -8,21 +8,21 @@ from agents import services
 from agents.errors import AgentNotFound
 from agents.models import Agent
 from agents.serializers import AgentSerializer, AgentWithSecretSerializer, SecretSerializer
-from agents.views import NativeView
-from core.pagination import NewestFirst
+from agents.views import NativeListView, NativeView
 
 
-class AgentListView(NativeView):
-    @extend_schema(operation_id="listAgents", responses=AgentSerializer(many=True))
+class AgentListView(NativeListView):
+    @extend_schema(
+        operation_id="listAgents",
+        summary="List agents, newest first",
+        responses=AgentSerializer(many=True),
+    )
     def get(self, request: Request) -> Response:
-        pages = NewestFirst()
-        page = pages.paginate_queryset(
-            Agent.objects.for_account(self.account).enabled(), request, view=self
-        )
-        return pages.get_paginated_response(AgentSerializer(page, many=True).data)
+        return self.page(Agent.objects.for_account(self.account).enabled(), AgentSerializer)
 
     @extend_schema(
         operation_id="createAgent",
+        summary="Create an agent; its secret is shown once",
         request=AgentSerializer,
         responses={201: AgentWithSecretSerializer},
     )
@@ -34,12 +34,15 @@ class AgentListView(NativeView):
 
 
 class AgentView(NativeView):
-    @extend_schema(operation_id="getAgent", responses=AgentSerializer)
+    @extend_schema(operation_id="getAgent", summary="Look at an agent", responses=AgentSerializer)
     def get(self, request: Request, agent_id: str) -> Response:
         return Response(AgentSerializer(self._agent(agent_id)).data)
 
     @extend_schema(
-        operation_id="changeAgent", request=AgentSerializer(partial=True), responses=AgentSerializer
+        operation_id="changeAgent",
+        summary="Change an agent",
+        request=AgentSerializer(partial=True),
+        responses=AgentSerializer,
     )
     def patch(self, request: Request, agent_id: str) -> Response:
         agent = self._agent(agent_id)
@@ -48,7 +51,11 @@ class AgentView(NativeView):
         changed = services.change_agent(agent, **given.fields_given())
         return Response(AgentSerializer(changed).data)
 
-    @extend_schema(operation_id="deleteAgent", responses={204: None})
+    @extend_schema(
+        operation_id="deleteAgent",
+        summary="Delete an agent: it places no more calls",
+        responses={204: None},
+    )
     def delete(self, request: Request, agent_id: str) -> Response:
         services.disable_agent(self._agent(agent_id))
         return Response(status=204)
@@ -58,7 +65,12 @@ class AgentView(NativeView):
 
 
 class AgentSecretView(NativeView):
-    @extend_schema(operation_id="rotateAgentSecret", request=None, responses=SecretSerializer)
+    @extend_schema(
+        operation_id="rotateAgentSecret",
+        summary="Replace an agent's secret",
+        request=None,
+        responses=SecretSerializer,
+    )
     def post(self, request: Request, agent_id: str) -> Response:
         secret = services.rotate_agent_secret(enabled_agent(self, agent_id))
         return Response({"secret": secret})

@@ -11,7 +11,9 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from agents import keys
-from agents.models import Account, ApiKey
+from agents.errors import AgentNotFound, InvalidAgentCredentials
+from agents.models import Account, Agent, ApiKey
+from agents.services import find_agent
 from agents.throttling import refuse_after
 from core import secrets
 from core.errors import InvalidApiKey, MissingApiKey
@@ -67,6 +69,27 @@ def given_key(headers: Mapping[str, str]) -> str:
         return key
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def verified_agent(
+    request: Request, *, account: Account, agent_id: object, secret: object
+) -> Agent:
+    """The account's agent whose secret this is.
+
+    Raises AgentNotFound, for a deleted one too, InvalidAgentCredentials, and RateLimitExceeded
+    once this address has shown too many wrong secrets.
+    """
+    agent = find_agent(account, agent_id)
+    if not agent.is_enabled:
+        raise AgentNotFound
+    if not isinstance(secret, str) or not secrets.matches(secret, agent.secret_digest):
+        refuse_after(
+            request,
+            failure="bad-agent-secret",
+            limit=settings.BAD_AGENT_SECRETS_PER_MINUTE,
+            error=InvalidAgentCredentials(),
+        )
+    return agent
 
 
 def note_use(api_key: ApiKey) -> None:

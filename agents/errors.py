@@ -17,6 +17,13 @@ class AgentDisabled(DomainError):
     zapier = "agent disabled"
 
 
+class AgentCredentialsRequired(DomainError):
+    status = 401
+    code = "agent_credentials_required"
+    message = "Give both the agent's id and its secret"
+    zapier = "agent_id and agent_secret required"
+
+
 class InvalidAgentCredentials(DomainError):
     status = 401
     code = "invalid_agent_credentials"

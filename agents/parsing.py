@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import IO, Any
 
+from django.http import QueryDict
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
@@ -42,6 +43,25 @@ def read_json(raw: bytes) -> Any:
         raise ParseError("The body is not valid JSON") from None
     check_storable(value)
     return value
+
+
+def given_inputs(body: Mapping[str, Any], query: QueryDict) -> dict[str, Any]:
+    """The fields of a JSON or form body, then those of the query string that it has not.
+
+    Zapier sends what a person left blank as an empty string or null: neither counts as given.
+    Raises ParseError for what we could not keep.
+    """
+    fields = body.dict() if isinstance(body, QueryDict) else body
+    given = {**_filled(query.dict()), **_filled(fields)}
+    check_storable(given)
+    return given
+
+
+def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
+    trimmed = {
+        name: value.strip() if isinstance(value, str) else value for name, value in fields.items()
+    }
+    return {name: value for name, value in trimmed.items() if value not in (None, "")}
 
 
 def check_storable(value: object, depth: int = 0) -> None:

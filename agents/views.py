@@ -1,22 +1,27 @@
 """The view bases of both surfaces: key, limit, and every error in the surface's own dialect."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import structlog
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db.models import QuerySet
 from django.http import Http404, JsonResponse
 from rest_framework import exceptions
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
+from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from agents.auth import ApiKeyAuthentication
 from agents.models import Account, ApiKey
-from agents.parsing import JsonBody
+from agents.parsing import JsonBody, given_inputs
 from agents.throttling import Usage, count_request, too_many
 from core import errors
+from core.pagination import NewestFirst
 from core.responses import error_response
 
 log = structlog.get_logger(__name__)
@@ -81,6 +86,36 @@ class NativeView(KeyView):
     parser_classes = [JsonBody]
 
 
+class NativeListView(NativeView):
+    """A list, page by page. The schema reads `pagination_class` too."""
+
+    pagination_class: type[NewestFirst] = NewestFirst
+
+    def page(self, rows: QuerySet[Any], serializer: type[BaseSerializer[Any]]) -> Response:
+        """The page of `rows` that the request asks for."""
+        pages = self.pagination_class()
+        page = pages.paginate_queryset(rows, self.request, view=self)
+        return pages.get_paginated_response(serializer(page, many=True).data)
+
+
+class ZapierView(KeyView):
+    """Zapier: inputs by a JSON body, a form or the query string; always JSON out."""
+
+    parser_classes = [JsonBody, FormParser, MultiPartParser]
+
+    @cached_property
+    def inputs(self) -> dict[str, Any]:
+        """What was given: by the body first, then by the query string."""
+        body: Any = self.request.data
+        return given_inputs(body, self.request.query_params)
+
+    def require(self, *names: str) -> None:
+        """Raise InvalidRequest with the guide's sentence for those inputs that are missing."""
+        missing = [name for name in names if name not in self.inputs]
+        if missing:
+            raise errors.InvalidRequest(f"Missing required: {', '.join(missing)}")
+
+
 def answer_exception(exception: Exception, context: dict[str, Any]) -> JsonResponse:
     request: Request = context["request"]
     error = as_domain_error(exception)
@@ -110,6 +145,7 @@ _DOMAIN_ERRORS: dict[type[Exception], type[errors.DomainError]] = {
     exceptions.MethodNotAllowed: errors.MethodNotAllowed,
     exceptions.UnsupportedMediaType: errors.UnsupportedMediaType,
     RequestDataTooBig: errors.PayloadTooLarge,
+    SuspiciousOperation: errors.InvalidRequest,
 }
 
 

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from agents.views import NativeView
+from agents.views import NativeListView, NativeView
 from calls import services
 from calls.models import ACTIVE, WAITING, Call, Status
 from calls.serializers import CallEventSerializer, CallSerializer, CreditsField
@@ -18,6 +18,7 @@ from core.errors import InvalidNumber, InvalidRequest
 from core.ids import native_id, parse_id
 from core.pagination import NewestFirst
 from core.phone import to_e164
+from core.schema import error
 
 MAX_OBJECT_BYTES = 16 * 1024
 IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
@@ -81,8 +82,15 @@ class AccountSerializer(serializers.Serializer[Any]):
 class SendCallView(NativeView):
     @extend_schema(
         operation_id="sendCall",
+        summary="Place a call",
         request=CallRequestSerializer,
-        responses={201: CallAcceptedSerializer},
+        responses={
+            201: CallAcceptedSerializer,
+            402: error("`insufficient_credits`"),
+            403: error("`agent_disabled`"),
+            404: error("`agent_not_found`"),
+            409: error("`idempotency_conflict`"),
+        },
         parameters=[
             OpenApiParameter(
                 "Idempotency-Key",
@@ -106,34 +114,24 @@ class SendCallView(NativeView):
         return Response(_accepted(call), status=201, headers=headers)
 
 
-class CallListView(NativeView):
+class CallListView(NativeListView):
     @extend_schema(
         operation_id="listCalls",
+        summary="List calls, newest first",
         parameters=[CallFilterSerializer],
         responses=CallSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
         given = CallFilterSerializer(data=request.query_params)
         given.is_valid(raise_exception=True)
-        pages = NewestFirst()
         calls = Call.objects.for_account(self.account).filter(_wanted(given.validated_data))
-        page = pages.paginate_queryset(calls, request, view=self)
-        return pages.get_paginated_response(CallSerializer(page, many=True).data)
+        return self.page(calls, CallSerializer)
 
 
 class CallView(NativeView):
-    @extend_schema(operation_id="getCall", responses=CallSerializer)
+    @extend_schema(operation_id="getCall", summary="Look at a call", responses=CallSerializer)
     def get(self, request: Request, call_id: str) -> Response:
         return Response(CallSerializer(services.find_call(self.account, call_id)).data)
-
-
-class CallTimelineView(NativeView):
-    @extend_schema(operation_id="listCallEvents", responses=CallEventSerializer(many=True))
-    def get(self, request: Request, call_id: str) -> Response:
-        call = services.find_call(self.account, call_id)
-        pages = NewestLineFirst()
-        page = pages.paginate_queryset(call.timeline.select_related("dial"), request, view=self)
-        return pages.get_paginated_response(CallEventSerializer(page, many=True).data)
 
 
 class NewestLineFirst(NewestFirst):
@@ -142,8 +140,25 @@ class NewestLineFirst(NewestFirst):
     ordering = ("-id", "-at")
 
 
+class CallTimelineView(NativeListView):
+    pagination_class = NewestLineFirst
+
+    @extend_schema(
+        operation_id="listCallEvents",
+        summary="List a call's timeline, newest first",
+        responses=CallEventSerializer(many=True),
+    )
+    def get(self, request: Request, call_id: str) -> Response:
+        call = services.find_call(self.account, call_id)
+        return self.page(call.timeline.select_related("dial"), CallEventSerializer)
+
+
 class AccountView(NativeView):
-    @extend_schema(operation_id="getAccount", responses=AccountSerializer)
+    @extend_schema(
+        operation_id="getAccount",
+        summary="Look at the account and what it has under way",
+        responses=AccountSerializer,
+    )
     def get(self, request: Request) -> Response:
         account = self.account
         calls = Call.objects.for_account(account).filter(ended_at=None)
@@ -162,12 +177,7 @@ class AccountView(NativeView):
 
 def origin_of(view: NativeView) -> services.Origin:
     """Who asks through `view`."""
-    meta = view.request.META
-    return services.Origin(
-        api_key=view.api_key,
-        request_id=str(meta.get("REQUEST_ID", "")),
-        address=meta.get("REMOTE_ADDR") or None,
-    )
+    return services.Origin.of(view.api_key, meta=view.request.META)
 
 
 def idempotency_key(request: Request) -> str | None:

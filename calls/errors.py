@@ -1,6 +1,6 @@
 """What can be wrong with a call a client asks for or about."""
 
-from core.errors import Conflict, DomainError
+from core.errors import Conflict, DomainError, InternalError
 
 
 class FromNumberMissing(DomainError):
@@ -25,3 +25,8 @@ class CallIdAlreadyUsed(Conflict):
     code = "call_id_already_used"
     message = "This call_id was used for a different call"
     zapier = "call_id already used"
+
+
+class CallNotRecorded(InternalError):
+    message = "The call could not be recorded"
+    zapier = "Failed to initiate outbound call"

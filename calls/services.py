@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from agents.credits import reserve
@@ -20,8 +20,9 @@ from agents.prompts import render
 from agents.services import find_agent
 from calls import lifecycle
 from calls.carriers.simulated import rehearse_acceptance
-from calls.errors import CallNotFound, FromNumberMissing, IdempotencyConflict
+from calls.errors import CallIdAlreadyUsed, CallNotFound, FromNumberMissing, IdempotencyConflict
 from calls.models import Call, IdempotencyKey
+from core.errors import InvalidNumber
 from core.ids import new_id, parse_id
 from core.phone import region_of, to_e164
 from core.wake import wake
@@ -58,28 +59,52 @@ class Origin:
     request_id: str
     address: str | None
 
+    @classmethod
+    def of(cls, api_key: ApiKey, *, meta: Mapping[str, Any]) -> Self:
+        """What a request's environment (PEP 3333) says of it."""
+        return cls(
+            api_key=api_key,
+            request_id=str(meta.get("REQUEST_ID", "")),
+            address=meta.get("REMOTE_ADDR") or None,
+        )
+
     @property
     def account(self) -> Account:
         return self.api_key.account
 
 
 def place_call(
-    request: CallRequest, *, origin: Origin, idempotency_key: str | None = None
+    request: CallRequest,
+    *,
+    origin: Origin,
+    idempotency_key: str | None = None,
+    client_id: UUID | None = None,
 ) -> tuple[Call, bool]:
     """Accept a call: it is recorded, and a worker dials it. True when it was accepted before.
 
-    Raises AgentNotFound, AgentDisabled, InvalidNumber, FromNumberMissing, InsufficientCredits, and
-    IdempotencyConflict when the key was used for another request; a refusal burns no key.
+    A client says that two requests are one by an `idempotency_key` for a day, or by a `client_id`
+    that is the call's own for good. Raises AgentNotFound, AgentDisabled, InvalidNumber,
+    FromNumberMissing, InsufficientCredits, IdempotencyConflict when the key was used for another
+    request, and CallIdAlreadyUsed when the id was; a refusal burns neither.
     """
-    with transaction.atomic():
-        call_id = new_id()
-        if idempotency_key:
-            earlier = _claim_key(request, origin=origin, key=idempotency_key, call_id=call_id)
+    try:
+        with transaction.atomic():
+            call_id, earlier = new_id(), None
+            if idempotency_key:
+                earlier = _claim_key(request, origin=origin, key=idempotency_key, call_id=call_id)
+            if client_id:
+                earlier = earlier or _find_placed(request, origin=origin, client_id=client_id)
             if earlier:
                 return earlier, True
-        call = _accept(request, origin=origin, call_id=call_id)
-        transaction.on_commit(partial(wake, DIAL))
-    return call, False
+            call = _accept(request, origin=origin, call_id=call_id, client_id=client_id)
+            transaction.on_commit(partial(wake, DIAL))
+            return call, False
+    except IntegrityError:
+        # Another request with this client_id was faster: its call stands, ours never was.
+        faster = client_id and _find_placed(request, origin=origin, client_id=client_id)
+        if not faster:
+            raise
+        return faster, True
 
 
 def find_call(account: Account, call_id: object) -> Call:
@@ -115,16 +140,41 @@ def _claim_key(request: CallRequest, *, origin: Origin, key: str, call_id: UUID)
     return stored.call
 
 
-def _accept(request: CallRequest, *, origin: Origin, call_id: UUID) -> Call:
+def _find_placed(request: CallRequest, *, origin: Origin, client_id: UUID) -> Call | None:
+    """The account's call with this id in this mode, if it was placed by the same order."""
+    agent = find_agent(origin.account, request.agent_id)
+    call = (
+        Call.objects.for_account(origin.account)
+        .filter(mode=origin.api_key.mode, client_id=client_id)
+        .first()
+    )
+    if call and not _is_order_of(call, request, agent=agent):
+        raise CallIdAlreadyUsed
+    return call
+
+
+def _is_order_of(call: Call, request: CallRequest, *, agent: Agent) -> bool:
+    region = region_of(agent.default_number)
+    asked = (agent.id, _e164("to_number", request.to_number, region=region), request.params)
+    if asked != (call.agent_id, call.to_number, call.params):
+        return False
+    # Where none was given, what was the agent's number then is right, whatever it is now.
+    from_number = request.from_number
+    return not from_number or call.from_number == _e164("from_number", from_number, region=region)
+
+
+def _accept(request: CallRequest, *, origin: Origin, call_id: UUID, client_id: UUID | None) -> Call:
     agent = find_agent(origin.account, request.agent_id)
     if not agent.is_enabled:
         raise AgentDisabled
     call = _new_call(request, origin=origin, agent=agent, call_id=call_id)
+    call.client_id = client_id
     if call.carrier == "simulated":
         rehearse_acceptance(call.to_number)
+    # Before the credits: who loses a race for a client_id is told of the call, not of its price.
+    lifecycle.begin(call, now=call.created_at)
     if call.reserved:
         reserve(call.account_id, amount=call.reserved, subject_id=call.id)
-    lifecycle.begin(call, now=call.created_at)
     return call
 
 
@@ -144,7 +194,7 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
         mode=mode,
         # A test key never reaches another carrier.
         carrier="simulated" if mode == Mode.TEST else agent.carrier,
-        to_number=to_e164(request.to_number, region=region),
+        to_number=_e164("to_number", request.to_number, region=region),
         from_number=_from_number(request, agent=agent, region=region),
         params=request.params,
         metadata=request.metadata,
@@ -162,7 +212,15 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
 
 def _from_number(request: CallRequest, *, agent: Agent, region: str | None) -> str:
     if request.from_number:
-        return to_e164(request.from_number, region=region)
+        return _e164("from_number", request.from_number, region=region)
     if not agent.default_number:
         raise FromNumberMissing
     return agent.default_number
+
+
+def _e164(name: str, text: str, *, region: str | None) -> str:
+    try:
+        return to_e164(text, region=region)
+    except InvalidNumber as error:
+        error.zapier = f"invalid {name}"
+        raise

@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from waitress import wasyncore
 from waitress.server import BaseWSGIServer, create_server
 
-from config.celery import app
+from config.celery import app, sweep
 from config.wsgi import application
 from core.drain import stop_drains
 
@@ -36,7 +36,13 @@ def serve(*, on_ready: Callable[[], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     server = create_server(
-        application, sockets=[_listening()], threads=WEB_THREADS, ident="", asyncore_use_poll=True
+        application,
+        sockets=[_listening()],
+        threads=WEB_THREADS,
+        ident="",
+        asyncore_use_poll=True,
+        # Forwarded headers are for the one middleware that knows whom to believe.
+        clear_untrusted_proxy_headers=False,
     )
     web = threading.Thread(target=server.run, name="web", daemon=True)
     worker = WorkController(
@@ -54,6 +60,8 @@ def serve(*, on_ready: Callable[[], None]) -> None:
     for thread in (web, working, ticking):
         thread.start()
     on_ready()
+    # Celery tells only its own `worker` command that a worker is ready.
+    sweep.delay()
     while not stopped.wait(1):
         if not (web.is_alive() and working.is_alive() and ticking.is_alive()):
             log.error("part_died", web=web.is_alive(), worker=working.is_alive())

@@ -10,11 +10,14 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from agents import api as agents
+from agents import zapier as agents_zapier
 from calls import api as calls
+from calls import zapier as calls_zapier
 from core import health
 from core.errors import DomainError, InternalError, InvalidRequest, NotFound
 from core.responses import error_response, is_api
 from webhooks import api as webhooks
+from webhooks import zapier as webhooks_zapier
 
 Page = Callable[[HttpRequest, Exception], HttpResponse]
 
@@ -36,6 +39,11 @@ urlpatterns = [
     path("api/v1/agents/<str:agent_id>/rotate-secret", agents.AgentSecretView.as_view()),
     path("api/v1/webhooks", webhooks.WebhookListView.as_view()),
     path("api/v1/webhooks/<str:webhook_id>", webhooks.WebhookView.as_view()),
+    path("api/zapier/auth/test", agents_zapier.AuthTestView.as_view()),
+    path("api/zapier/subscribe/call-completed", webhooks_zapier.SubscribeView.as_view()),
+    path("api/zapier/unsubscribe/<str:subscription_id>", webhooks_zapier.UnsubscribeView.as_view()),
+    path("api/zapier/samples/call-disposition", calls_zapier.SamplesView.as_view()),
+    path("api/zapier/actions/outbound-call", calls_zapier.OutboundCallView.as_view()),
 ]
 
 

@@ -23,13 +23,13 @@ Result = TypeVar("Result")
 
 # The sweep looks every 5 s; what is due before its next look is waited for here, to the moment.
 LINGER_SECONDS = 6.0
-# A fresh task now and then keeps connections and memory fresh.
-TIME_BOX_SECONDS = 30.0
+# How often a busy drain has its database connection looked at.
+FRESH_SECONDS = 30.0
 # Due, but not to be had (another worker is at it, or its share is used up): look again after this.
 BLOCKED_SECONDS = 0.2
 STOP_GRACE_SECONDS = 5.0
 
-_stopping = threading.Event()
+_stopped_at = float("inf")
 _drains: list["Drain[Any, Any]"] = []
 
 
@@ -68,6 +68,9 @@ class Drain(ABC, Generic[Job, Result]):
     def next_due(self) -> datetime | None:
         """When the next job comes due; None when there is none."""
 
+    def begin(self) -> None:
+        """A run starts with nothing in flight: forget what an earlier one may have left behind."""
+
     def run(self, *, linger: float = LINGER_SECONDS) -> None:
         """Work until nothing is due, nor comes due within `linger` seconds."""
         self._wanted.set()
@@ -75,9 +78,6 @@ class Drain(ABC, Generic[Job, Result]):
         # Who asked for a look while the running drain was leaving relies on it to come back.
         while self._wanted.is_set() and self._running.acquire(blocking=False):
             try:
-                if not connection.in_atomic_block:
-                    # One that broke, with the server or on the way, is opened afresh.
-                    close_old_connections()
                 self._drain(linger)
             finally:
                 self._running.release()
@@ -89,27 +89,27 @@ class Drain(ABC, Generic[Job, Result]):
     def _drain(self, linger: float) -> None:
         # A new inbox: results of a run that an error cut short must not count in this one.
         self._inbox = queue.SimpleQueue()
-        ends = time.monotonic() + TIME_BOX_SECONDS
-        in_flight = 0
+        self.begin()
+        fresh_until, in_flight = 0.0, 0
         while True:
             self._wanted.clear()
-            is_open = not _stopping.is_set() and time.monotonic() < ends
-            claimed = self._refill(self.slots - in_flight) if is_open else 0
+            if time.monotonic() >= fresh_until:
+                _refresh_connection()
+                fresh_until = time.monotonic() + FRESH_SECONDS
+            claimed = self._refill(self.slots - in_flight)
             in_flight += claimed
-            if not in_flight and not is_open:
-                return
             wait = self._seconds_to_wait(claimed=claimed, full=in_flight >= self.slots)
-            if not in_flight and wait > linger:
+            if not in_flight and (wait > linger or _is_stopping()):
                 return
+            if wait <= 0 and _is_stopping():
+                return  # what still runs is left to its lease
             results = self._receive(min(wait, LINGER_SECONDS))
             if results:
                 self.record(results)
-            elif _stopping.is_set():
-                return  # what still runs is left to its lease
             in_flight -= len(results)
 
     def _refill(self, free: int) -> int:
-        if free <= 0:
+        if free <= 0 or _is_stopping():
             return 0
         forget_wake(self.name)
         jobs = self.claim(free)
@@ -118,8 +118,8 @@ class Drain(ABC, Generic[Job, Result]):
         return len(jobs)
 
     def _seconds_to_wait(self, *, claimed: int, full: bool) -> float:
-        if _stopping.is_set():
-            return STOP_GRACE_SECONDS
+        if _is_stopping():
+            return _stopped_at + STOP_GRACE_SECONDS - time.monotonic()
         if full:
             return LINGER_SECONDS
         due = self.next_due()
@@ -141,8 +141,19 @@ class Drain(ABC, Generic[Job, Result]):
             return results
 
 
+def _refresh_connection() -> None:
+    """Close a connection that broke or grew old; the next query opens another."""
+    if not connection.in_atomic_block:
+        close_old_connections()
+
+
+def _is_stopping() -> bool:
+    return time.monotonic() >= _stopped_at
+
+
 def stop_drains() -> None:
     """Let running drains record what is in flight and leave; the rest waits for its lease."""
-    _stopping.set()
+    global _stopped_at
+    _stopped_at = time.monotonic()
     for drain in _drains:
         drain.look()

@@ -65,10 +65,12 @@ def request_id(get_response: GetResponse) -> GetResponse:
         name = given if REQUEST_ID.fullmatch(given) else new_id().hex
         request.META["REQUEST_ID"] = name
         began = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=name):
-            response = get_response(request)
-            if is_api(request):
-                _log_answer(request, response, time.perf_counter() - began)
+        # What the last request of this thread bound is not this one's.
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=name)
+        response = get_response(request)
+        if is_api(request):
+            _log_answer(request, response, time.perf_counter() - began)
         response["X-Request-Id"] = name
         return response
 

@@ -1,5 +1,7 @@
 """An error as the response that its surface promises."""
 
+from typing import Any
+
 from django.http import HttpRequest, JsonResponse
 
 from core.errors import DomainError, native_body, zapier_body
@@ -12,10 +14,10 @@ def is_api(request: HttpRequest) -> bool:
     return request.path.startswith(API)
 
 
-def error_response(request: HttpRequest, error: DomainError) -> JsonResponse:
-    """`error` in the dialect of the surface that `request` came in by."""
+def error_response(request: HttpRequest, error: DomainError, **more: Any) -> JsonResponse:
+    """`error` in the dialect of the surface that `request` came in by, with `more` in its body."""
     body = zapier_body(error) if request.path.startswith(ZAPIER) else native_body(error)
-    response = JsonResponse(body, status=error.status, headers=error.headers)
+    response = JsonResponse({**more, **body}, status=error.status, headers=error.headers)
     if error.status == 401:
         response["WWW-Authenticate"] = "Bearer"
     return response

@@ -4,23 +4,25 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from agents.views import NativeView
-from core.pagination import NewestFirst
+from agents.views import NativeListView, NativeView
 from webhooks import services
 from webhooks.models import Subscription, Surface
 from webhooks.serializers import WebhookSerializer, WebhookWithSecretSerializer
 
 
-class WebhookListView(NativeView):
-    @extend_schema(operation_id="listWebhooks", responses=WebhookSerializer(many=True))
+class WebhookListView(NativeListView):
+    @extend_schema(
+        operation_id="listWebhooks",
+        summary="List webhooks, newest first",
+        responses=WebhookSerializer(many=True),
+    )
     def get(self, request: Request) -> Response:
         webhooks = Subscription.objects.for_account(self.account).present()
-        pages = NewestFirst()
-        page = pages.paginate_queryset(webhooks.filter(surface=Surface.NATIVE), request, view=self)
-        return pages.get_paginated_response(WebhookSerializer(page, many=True).data)
+        return self.page(webhooks.filter(surface=Surface.NATIVE), WebhookSerializer)
 
     @extend_schema(
         operation_id="createWebhook",
+        summary="Create a webhook; its secret is shown once",
         request=WebhookSerializer,
         responses={201: WebhookWithSecretSerializer},
     )
@@ -34,12 +36,15 @@ class WebhookListView(NativeView):
 
 
 class WebhookView(NativeView):
-    @extend_schema(operation_id="getWebhook", responses=WebhookSerializer)
+    @extend_schema(
+        operation_id="getWebhook", summary="Look at a webhook", responses=WebhookSerializer
+    )
     def get(self, request: Request, webhook_id: str) -> Response:
         return Response(WebhookSerializer(self._webhook(webhook_id)).data)
 
     @extend_schema(
         operation_id="changeWebhook",
+        summary="Change, pause or resume a webhook",
         request=WebhookSerializer(partial=True),
         responses=WebhookSerializer,
     )
@@ -52,7 +57,11 @@ class WebhookView(NativeView):
         changed = services.change_subscription(webhook, **given.fields_given())
         return Response(WebhookSerializer(changed).data)
 
-    @extend_schema(operation_id="deleteWebhook", responses={204: None})
+    @extend_schema(
+        operation_id="deleteWebhook",
+        summary="Delete a webhook: nothing more is sent to it",
+        responses={204: None},
+    )
     def delete(self, request: Request, webhook_id: str) -> Response:
         services.unsubscribe(self._webhook(webhook_id))
         return Response(status=204)

@@ -61,6 +61,9 @@ class Deliveries(Drain[Post, Sent]):
         super().__init__()
         self._in_flight: Counter[UUID] = Counter()
 
+    def begin(self) -> None:
+        self._in_flight.clear()
+
     def claim(self, free: int) -> list[Post]:
         now = timezone.now()
         deliveries = claim_due(free, now=now, in_flight=self._in_flight)

@@ -9,16 +9,19 @@ from django.utils import timezone
 
 from agents.models import Account, Agent
 from core import secrets
+from core.errors import InvalidUrl
 from core.ids import new_id, parse_id
 from core.targets import check_url
 from core.wake import wake
 from webhooks.errors import WebhookNotFound
+from webhooks.events import CALL_COMPLETED, CALL_FAILED
 from webhooks.health import hold_deliveries, release_deliveries
 from webhooks.models import Delivery, Event, Subscription, Surface
 from webhooks.payloads import native_body, zapier_body
 from webhooks.signing import new_secret
 
 DELIVER = "webhooks.deliver"
+MAX_URL_LENGTH = 2000
 
 Status = Subscription.Status
 
@@ -85,6 +88,30 @@ def subscribe(
 
 
 @transaction.atomic
+def subscribe_zap(agent: Agent, *, url: object) -> Subscription:
+    """Zapier's subscription to how the agent's calls end. Asked for again: the same, enabled.
+
+    Raises InvalidUrl for a target that could never be dialled.
+    """
+    if not isinstance(url, str) or len(url) > MAX_URL_LENGTH:
+        raise InvalidUrl
+    check_url(url)
+    subscription, is_new = Subscription.objects.present().get_or_create(
+        surface=Surface.ZAPIER,
+        agent=agent,
+        url=url,
+        defaults={
+            "account_id": agent.account_id,
+            "events": [CALL_COMPLETED, CALL_FAILED],
+            "encrypted_secret": secrets.encrypt(new_secret()),
+        },
+    )
+    if not is_new and subscription.status != Status.ENABLED:
+        change_subscription(subscription, status=Status.ENABLED)
+    return subscription
+
+
+@transaction.atomic
 def change_subscription(subscription: Subscription, **fields: Any) -> Subscription:
     """Change url, events, agent, description or status.
 
@@ -95,9 +122,10 @@ def change_subscription(subscription: Subscription, **fields: Any) -> Subscripti
     was = subscription.status
     for name, value in fields.items():
         setattr(subscription, name, value)
+    # Only what is changed: deliveries write the columns of its health at the same time.
+    subscription.save(update_fields=list(fields))
     if subscription.status != was:
         _change_status(subscription)
-    subscription.save()
     return subscription
 
 
@@ -111,10 +139,15 @@ def unsubscribe(subscription: Subscription) -> None:
     ).update(status=Delivery.Status.CANCELED, next_attempt_at=None, ended_at=now)
 
 
-def find_subscription(account: Account, webhook_id: object) -> Subscription:
-    """The account's subscription by either form of its id. Raises WebhookNotFound."""
+def find_subscription(
+    account: Account, webhook_id: object, *, surface: str = Surface.NATIVE
+) -> Subscription:
+    """The account's subscription by either form of its id. Raises WebhookNotFound.
+
+    One of the other surface is not there: what it is told, and how, is not this one's to change.
+    """
     parsed = parse_id("whk", webhook_id)
-    present = Subscription.objects.for_account(account).present()
+    present = Subscription.objects.for_account(account).present().filter(surface=surface)
     subscription = parsed and present.filter(id=parsed).first()
     if not subscription:
         raise WebhookNotFound
@@ -139,12 +172,13 @@ def _delivery(event: Event, subscription: Subscription) -> Delivery:
 
 
 def _change_status(subscription: Subscription) -> None:
-    now = timezone.now()
-    subscription.status_reason = ""
+    fresh: dict[str, Any] = {"status_reason": ""}
     if subscription.status == Status.ENABLED:
-        subscription.failing_since = None
-        subscription.resumes_at = None
-        release_deliveries(subscription, now=now)
+        fresh |= {"failing_since": None, "resumes_at": None}
+        release_deliveries(subscription, now=timezone.now())
         wake_deliveries()
     else:
         hold_deliveries(subscription)
+    for name, value in fresh.items():
+        setattr(subscription, name, value)
+    subscription.save(update_fields=list(fresh))

@@ -22,7 +22,12 @@ class Command(BaseCommand):
         migrate()
         password = _create_admin()
         demo = None if Account.objects.exists() else create_demo()
-        serve(on_ready=lambda: self.stdout.write(_greeting(password=password, demo=demo)))
+        serve(on_ready=lambda: self._greet(_greeting(password=password, demo=demo)))
+
+    def _greet(self, greeting: str) -> None:
+        self.stdout.write(greeting)
+        # Into a file or a pipe it would wait in the buffer until the server stops.
+        self.stdout.flush()
 
 
 def _create_admin() -> str | None:
