@@ -42,7 +42,7 @@ def told() -> list[str]:
     return list(Event.objects.order_by("created_at", "id").values_list("type", flat=True))
 
 
-@pytest.mark.parametrize("order", itertools.permutations([RINGING, ANSWERED, COMPLETED]))
+@pytest.mark.parametrize("order", list(itertools.permutations([RINGING, ANSWERED, COMPLETED])))
 def test_any_order_ends_the_same(dial: Dial, order: tuple[Report, ...]) -> None:
     for report in (*order, *order):
         lifecycle.apply(dial_id=dial.id, report=report)

@@ -1,0 +1,28 @@
+"""The docs name every reason and error that a call can have."""
+
+import re
+from pathlib import Path
+
+import config.urls  # noqa: F401 - with every view comes every error
+from calls.explanations import REASONS
+from core.errors import DomainError
+
+PAGE = (Path(__file__).resolve().parent.parent.parent / "docs" / "calls.md").read_text()
+# Said on the Zapier surface only, and in docs/zapier.md.
+ZAPIER_ONLY = {"call_id_already_used", "agent_credentials_required", "invalid_agent_credentials"}
+
+
+def every(kind: type[DomainError]) -> set[type[DomainError]]:
+    return {kind}.union(*(every(one) for one in kind.__subclasses__()))
+
+
+def test_every_reason_is_explained() -> None:
+    table = PAGE.split("## Reasons")[1].split("##")[0]
+    documented = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert sorted(documented) == sorted(["reason", *REASONS])
+
+
+def test_every_error_code_is_listed() -> None:
+    table = PAGE.split("## Errors")[1].split("##")[0]
+    documented = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", table)) - {"reset_at"}
+    assert documented == {error.code for error in every(DomainError)} - {"conflict"} - ZAPIER_ONLY
