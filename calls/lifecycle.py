@@ -22,12 +22,15 @@ from calls.models import ANSWERED, TERMINAL, Call, CallEvent, Dial, DialStatus, 
 from calls.reports import Report
 from calls.serializers import call_data, disposition
 from core.ids import new_id
+from webhooks.events import CALL_COMPLETED, CALL_FAILED, CALL_STARTED
 from webhooks.services import publish
 
 log = structlog.get_logger(__name__)
 
 # How long a carrier may say nothing beyond the moment at which it should have said something.
 SILENCE_GRACE = timedelta(seconds=15)
+# The columns of a call that a report may move.
+MOVED = ["status", "reason", "cost", "reserved", "started_at", "ended_at", "events_published"]
 ORDER = {
     DialStatus.ASKING: 0,
     DialStatus.DIALING: 1,
@@ -122,10 +125,10 @@ def _take(call: Call, dial: Dial, report: Report) -> None:
         dial.deadline_at = report.at + timedelta(seconds=call.ring_timeout) + SILENCE_GRACE
     elif report.status in TERMINAL:
         _end(call, dial, report)
-    call.save(update_fields=["status", "reason", "cost", "reserved", "started_at", "ended_at"])
+    _publish(call, dial)
+    call.save(update_fields=MOVED)
     dial.save(update_fields=["status", "reason", "deadline_at", "started_at", "ended_at"])
     note(call, type=_line(report), at=report.at, dial=dial, detail=_detail(report))
-    _publish(call, dial)
     log.info("call_moved", call=call.native_id, status=report.status, reason=report.reason)
 
 
@@ -161,13 +164,21 @@ def _detail(report: Report) -> dict[str, object]:
 
 
 def _publish(call: Call, dial: Dial) -> None:
-    if dial.status == DialStatus.IN_PROGRESS:
-        publish("call.started", agent=call.agent, data=call_data(call))
-    elif dial.status in ANSWERED:
-        publish(
-            "call.completed", agent=call.agent, data=call_data(call), disposition=disposition(call)
-        )
-    elif dial.status in TERMINAL:
-        publish(
-            "call.failed", agent=call.agent, data=call_data(call), disposition=disposition(call)
-        )
+    type = _event_of(dial.status)
+    if not type:
+        return
+    call.events_published += 1
+    publish(
+        type,
+        agent=call.agent,
+        data={**call_data(call), "sequence": call.events_published},
+        disposition=disposition(call) if call.is_terminal else None,
+    )
+
+
+def _event_of(status: str) -> str | None:
+    if status == DialStatus.IN_PROGRESS:
+        return CALL_STARTED
+    if status in ANSWERED:
+        return CALL_COMPLETED
+    return CALL_FAILED if status in TERMINAL else None

@@ -75,6 +75,8 @@ class Call(models.Model):
     reserved = models.DecimalField(max_digits=14, decimal_places=4, default=Decimal(0))
     cost = models.DecimalField(max_digits=14, decimal_places=4, null=True)
 
+    # How many events were published: the next one's number, so that receivers can tell the order.
+    events_published = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField()
     due_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)

@@ -58,8 +58,13 @@ class Subscription(models.Model):
     # While a rotation's overlap lasts, both secrets sign.
     encrypted_old_secret = models.TextField(blank=True, editable=False)
     old_secret_until = models.DateTimeField(null=True, blank=True, editable=False)
-    # Health: since when nothing but failure, and until when the endpoint asked for silence.
+    requests_per_second = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="At most so many requests a second. Empty: no limit."
+    )
+    # Health: since when nothing but failure, how often in a row, and until when to leave the
+    # endpoint alone, because it asked for that, its circuit is open, or its limit is used up.
     failing_since = models.DateTimeField(null=True, blank=True, editable=False)
+    failures_in_row = models.PositiveIntegerField(default=0, editable=False)
     resumes_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -182,10 +187,16 @@ class Delivery(models.Model):
             )
         ]
         indexes = [
+            # Two lanes, so that a backlog of retries is never walked to find a first attempt.
             models.Index(
                 fields=["subscription", "next_attempt_at"],
-                condition=Q(status="pending"),
-                name="delivery_due_by_subscription",
+                condition=Q(status="pending", attempts=0),
+                name="delivery_due_first",
+            ),
+            models.Index(
+                fields=["subscription", "next_attempt_at"],
+                condition=Q(status="pending", attempts__gt=0),
+                name="delivery_due_again",
             ),
             models.Index(
                 fields=["next_attempt_at"], condition=Q(status="pending"), name="delivery_due"

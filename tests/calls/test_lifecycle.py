@@ -1,6 +1,7 @@
 """Reports of carriers, in whatever order and number: forward, once, to one end."""
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -77,6 +78,16 @@ def test_the_ends_that_are_failures(dial: Dial, status: str) -> None:
     assert (call.status, call.reason, call.duration) == (status, "why", None)
     assert call.cost == 0
     assert told() == ["call.failed"]
+
+
+def test_events_are_numbered_within_their_call(dial: Dial) -> None:
+    for report in (ANSWERED, COMPLETED):
+        lifecycle.apply(dial_id=dial.id, report=report)
+    bodies = [json.loads(event.body) for event in Event.objects.order_by("created_at", "id")]
+    assert [(body["event"], body["data"]["sequence"]) for body in bodies] == [
+        ("call.started", 1),
+        ("call.completed", 2),
+    ]
 
 
 def test_an_end_is_final(dial: Dial) -> None:
