@@ -8,19 +8,22 @@ that drips cannot stretch it, one that floods is cut off.
 import asyncio
 import atexit
 import ipaddress
+import math
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 
 import aiohttp
 import yarl
 from aiohttp.connector import Connection
 
+from core.bounded_protocol import BoundedProtocol
 from core.errors import InvalidUrl
 from core.targets import check_url, is_allowed, is_named
 
@@ -28,6 +31,11 @@ CONNECT_SECONDS = 5
 TOTAL_SECONDS = 15
 KEPT_BYTES = 16 * 1024
 MAX_CONNECTIONS = 512
+# Shorter than the 5 s after which Node closes an idle connection: a post that crosses the closing
+# cannot be told from one that was lost, and counts as failed.
+IDLE_SECONDS = 4
+# Lookups side by side, so that names which never resolve hold up no others.
+LOOKUPS = 128
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,8 @@ class Outgoing:
 class Answer:
     """What came back. `failure` is a stable name, empty when the status is 2xx.
 
-    `body` is the first 16 KiB, `duration` seconds in all, `address` the one really connected to.
+    `body` is the first 16 KiB, `headers` the first of those that fit into as much, `duration`
+    seconds in all, `address` the one really connected to.
     """
 
     failure: str
@@ -52,6 +61,9 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     address: str | None = None
+
+
+Done = Callable[[Answer], None]
 
 
 class AddressRefused(OSError):
@@ -78,18 +90,27 @@ class Client:
         asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
         atexit.register(self.close)
 
-    def post(self, outgoing: Outgoing, done: Callable[[Answer], None]) -> None:
+    def post(self, outgoing: Outgoing, done: Done) -> None:
         """Send it; `done` is called once, from the loop's thread, whatever happens."""
-        self._loop.call_soon_threadsafe(self._start, outgoing, done)
+        self.post_all([(outgoing, done)])
+
+    def post_all(self, posts: Iterable[tuple[Outgoing, Done]]) -> None:
+        """Send them side by side: the loop is woken once."""
+        self._loop.call_soon_threadsafe(self._start_all, list(posts))
 
     def close(self) -> None:
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(timeout=5)
 
-    def _start(self, outgoing: Outgoing, done: Callable[[Answer], None]) -> None:
+    def _start_all(self, posts: Sequence[tuple[Outgoing, Done]]) -> None:
+        for outgoing, done in posts:
+            self._start(outgoing, done)
+
+    def _start(self, outgoing: Outgoing, done: Done) -> None:
         task = self._loop.create_task(self._post(outgoing))
         task.add_done_callback(lambda finished: done(finished.result()))
 
     async def _open(self) -> None:
+        self._loop.set_default_executor(ThreadPoolExecutor(LOOKUPS, thread_name_prefix="lookup"))
         self._guarded = _session(_guarded_socket)
         # Hosts that the operator named are trusted wherever their name points.
         self._named = _session(_noted_socket)
@@ -177,7 +198,19 @@ async def _exchange(
         body = await _first_bytes(response.content)
         if not response.content.at_eof():
             response.close()
-        return response.status, dict(response.headers), body
+        return response.status, _first_headers(response.headers), body
+
+
+def _first_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    kept: dict[str, str] = {}
+    room = KEPT_BYTES
+    for name, value in headers.items():
+        room -= len(name) + len(value)
+        if room < 0:
+            break
+        # aiohttp hides bytes that are not UTF-8 in lone surrogates, which PostgreSQL refuses.
+        kept[name] = value.encode(errors="surrogateescape").decode(errors="replace")
+    return kept
 
 
 async def _first_bytes(stream: aiohttp.StreamReader) -> bytes:
@@ -193,17 +226,35 @@ async def _first_bytes(stream: aiohttp.StreamReader) -> bytes:
 def _session(
     socket_factory: Callable[[aiohttp.AddrInfoType], socket.socket],
 ) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(
+        limit=MAX_CONNECTIONS,
+        socket_factory=socket_factory,
+        ssl=_tls(),
+        keepalive_timeout=IDLE_SECONDS,
+        ttl_dns_cache=30,
+    )
+    # aiohttp offers no other way to see what arrives before an answer, or after it.
+    connector._factory = partial(BoundedProtocol, loop=asyncio.get_running_loop())  # type: ignore[assignment]
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=MAX_CONNECTIONS, socket_factory=socket_factory, ttl_dns_cache=30
+        connector=connector,
+        # aiohttp rounds what is above its threshold up to a whole second.
+        timeout=aiohttp.ClientTimeout(
+            total=TOTAL_SECONDS, connect=CONNECT_SECONDS, ceil_threshold=math.inf
         ),
-        timeout=aiohttp.ClientTimeout(total=TOTAL_SECONDS, sock_connect=CONNECT_SECONDS),
         response_class=_Response,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,
         skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
     )
+
+
+def _tls() -> ssl.SSLContext:
+    """Certificates are checked against the host name, and against the system's authorities or
+    those that OpenSSL finds through SSL_CERT_FILE and SSL_CERT_DIR."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def _guarded_socket(info: aiohttp.AddrInfoType) -> socket.socket:

@@ -12,19 +12,23 @@ from core.errors import InvalidUrl
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# `is_global` on Python 3.11 lets these through: protocol assignments, 6to4 and NAT64 (both carry
-# an IPv4 address inside), IPv4-compatible, site-local, and Azure's metadata address.
+# `is_global` of one Python or another lets these through: protocol assignments (with Teredo), 6to4
+# and NAT64 (which like Teredo carry an IPv4 address inside), IPv4-compatible, site-local,
+# documentation, and Azure's metadata address.
 NEVER = tuple(
     ipaddress.ip_network(text)
     for text in (
         "192.0.0.0/24",
         "192.88.99.0/24",
         "168.63.129.16/32",
+        "2001::/23",
         "2002::/16",
+        "3fff::/20",
         "64:ff9b::/96",
         "64:ff9b:1::/48",
         "::/96",
         "fec0::/10",
+        "3fff::/20",
     )
 )
 

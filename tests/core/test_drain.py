@@ -33,8 +33,9 @@ class Sleeping(Drain[float, float]):
             self.due.append(0.0)
         return [self.due.popleft() for _ in range(min(free, len(self.due)))]
 
-    def start(self, job: float, done: Callable[[float], None]) -> None:
-        threading.Timer(job, done, [job]).start()
+    def start(self, jobs: Sequence[float], done: Callable[[float], None]) -> None:
+        for job in jobs:
+            threading.Timer(job, done, [job]).start()
 
     def record(self, results: Sequence[float]) -> None:
         if self.broken:

@@ -112,20 +112,45 @@ def test_what_the_operator_lists(
 
 
 @pytest.mark.parametrize(
-    ("address", "allowed"),
+    "address",
+    ["8.8.8.8", "100.63.255.255", "100.128.0.0", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8"],
+)
+def test_public_addresses(address: str) -> None:
+    assert is_allowed(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize(
+    ("kind", "addresses"),
     [
-        ("8.8.8.8", True),
-        ("2606:4700::1111", True),
-        ("::ffff:8.8.8.8", True),
-        ("::ffff:10.0.0.1", False),
-        ("2001::1", False),
-        ("ff02::1", False),
-        ("0.0.0.0", False),
-        ("240.0.0.1", False),
+        ("unspecified", "0.0.0.0 0.1.2.3 ::"),
+        ("loopback", "127.0.0.1 127.255.255.254 ::1"),
+        ("private", "10.0.0.1 172.16.0.1 172.31.255.255 192.168.0.1"),
+        ("carrier-grade NAT", "100.64.0.1 100.127.255.255"),
+        ("link-local", "169.254.0.1 fe80::1 fe80::1%lo"),
+        ("metadata", "169.254.169.254 100.100.100.200 168.63.129.16 192.0.0.192 fd00:ec2::254"),
+        ("unique local", "fc00::1 fd00::1"),
+        ("site-local", "fec0::1 feff::1"),
+        ("multicast", "224.0.0.1 233.252.0.1 239.255.255.255 ff02::1 ff0e::1"),
+        ("broadcast and class E", "255.255.255.255 240.0.0.1"),
+        (
+            "protocol assignments",
+            "192.0.0.1 192.0.0.9 192.0.0.170 192.88.99.1 2001:1::1 2001:20::1",
+        ),
+        ("benchmarks", "198.18.0.1 198.19.255.255 2001:2::1"),
+        ("documentation", "192.0.2.1 198.51.100.1 203.0.113.1 2001:db8::1 3fff::1"),
+        ("IPv4-mapped", "::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254"),
+        ("IPv4-translated", "::ffff:0:7f00:1"),
+        ("IPv4-compatible", "::7f00:1 ::808:808"),
+        ("NAT64", "64:ff9b::7f00:1 64:ff9b::808:808 64:ff9b:1::7f00:1"),
+        ("6to4", "2002:7f00:1:: 2002:a9fe:a9fe:: 2002:808:808::"),
+        ("Teredo", "2001::1 2001:0:7f00:1::"),
+        ("discard only", "100::1"),
+        ("not assigned", "200::1 4000::1 5f00::1 8000::1 fe00::1"),
     ],
 )
-def test_is_allowed(address: str, allowed: bool) -> None:
-    assert is_allowed(ipaddress.ip_address(address)) is allowed
+def test_addresses_that_are_not_public(kind: str, addresses: str) -> None:
+    let_through = [one for one in addresses.split() if is_allowed(ipaddress.ip_address(one))]
+    assert let_through == [], kind
 
 
 def test_loopback_is_allowed_by_default_where_we_listen_on_loopback() -> None:
