@@ -14,7 +14,7 @@ from functools import cache
 from uuid import UUID
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from calls import lifecycle
@@ -78,14 +78,21 @@ class Dialing(Drain[Job, Reply]):
         jobs = claim_dials(free, now=now)
         return jobs + claim_calls(free - len(jobs), now=now)
 
-    def start(self, job: Job, done: Callable[[Reply], None]) -> None:
-        self._threads.submit(lambda: done(Reply(job=job, outcome=_question(job))))
+    def start(self, jobs: Sequence[Job], done: Callable[[Reply], None]) -> None:
+        for job in jobs:
+            self._threads.submit(_ask, job, done)
 
     def record(self, results: Sequence[Reply]) -> None:
         for reply in results:
             ids = {"request_id": reply.job.request_id, "dial": str(reply.job.order.dial_id)}
             with structlog.contextvars.bound_contextvars(**ids):
-                _record(reply)
+                try:
+                    _record(reply)
+                except (OperationalError, InterfaceError):
+                    raise
+                except Exception:
+                    # The others' replies count all the same; this dial comes due again.
+                    log.exception("reply_not_recorded")
 
     def next_due(self) -> datetime | None:
         times = [
@@ -127,10 +134,11 @@ def claim_dials(limit: int, *, now: datetime) -> list[Job]:
         for dial in asks:
             dial.asked_at = now
             dial.asks += 1
+            dial.deadline_at = lifecycle.ring_deadline(dial.call, since=now)
         for dial in due:
             dial.due_at = now + LEASE
             dial.lease_token = new_id()
-        Dial.objects.bulk_update(due, ["asked_at", "asks", "due_at", "lease_token"])
+        Dial.objects.bulk_update(due, ["asked_at", "asks", "due_at", "deadline_at", "lease_token"])
     return [_job(dial, is_ask=dial in asks, now=now) for dial in due]
 
 
@@ -164,6 +172,10 @@ def _job(dial: Dial, *, is_ask: bool, now: datetime) -> Job:
 
 
 # Asking -------------------------------------------------------------------------------------------
+
+
+def _ask(job: Job, done: Callable[[Reply], None]) -> None:
+    done(Reply(job=job, outcome=_question(job)))
 
 
 def _question(job: Job) -> Outcome:
@@ -221,7 +233,10 @@ def _record_refusal(job: Job, error: CarrierError, *, now: datetime) -> None:
 def _record_look(job: Job, outcome: Outcome) -> None:
     now = timezone.now()
     if isinstance(outcome, Snapshot):
-        for report in outcome.reports:
+        # In the order in which it happened, so that an answer told of after the end still counts.
+        for report in sorted(
+            outcome.reports, key=lambda one: (one.at, lifecycle.ORDER[one.status])
+        ):
             lifecycle.apply(dial_id=job.order.dial_id, report=report)
         if job.is_overdue and not job.is_news(outcome):
             _end_overdue(job, now=now)

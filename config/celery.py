@@ -15,6 +15,7 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     # One message, so that a week without workers leaves a queue that is read in seconds.
     "sweep": {"task": "sweep", "schedule": 5.0, "options": {"expires": 5.0}},
+    "mend": {"task": "webhooks.mend", "schedule": 60.0, "options": {"expires": 60.0}},
     "prune": {"task": "prune", "schedule": 3600.0, "options": {"expires": 600.0}},
 }
 

@@ -45,6 +45,8 @@ class Drain(ABC, Generic[Job, Result]):
 
     name: str
     slots: int
+    # How long a first result waits for others that can be written down with it.
+    gather_seconds = 0.0
 
     def __init__(self) -> None:
         self._inbox: queue.SimpleQueue[Result | _Look] = queue.SimpleQueue()
@@ -57,8 +59,8 @@ class Drain(ABC, Generic[Job, Result]):
         """Up to `free` due jobs, each leased: if this process dies they come due again."""
 
     @abstractmethod
-    def start(self, job: Job, done: Callable[[Result], None]) -> None:
-        """Begin `job` elsewhere; exactly one call of `done`, from any thread, ends it."""
+    def start(self, jobs: Sequence[Job], done: Callable[[Result], None]) -> None:
+        """Begin the jobs elsewhere; exactly one call of `done`, from any thread, ends each."""
 
     @abstractmethod
     def record(self, results: Sequence[Result]) -> None:
@@ -103,7 +105,7 @@ class Drain(ABC, Generic[Job, Result]):
                 return
             if wait <= 0 and _is_stopping():
                 return  # what still runs is left to its lease
-            results = self._receive(min(wait, LINGER_SECONDS))
+            results = self._receive(min(wait, LINGER_SECONDS), most=in_flight)
             if results:
                 self.record(results)
             in_flight -= len(results)
@@ -113,8 +115,8 @@ class Drain(ABC, Generic[Job, Result]):
             return 0
         forget_wake(self.name)
         jobs = self.claim(free)
-        for job in jobs:
-            self.start(job, self._inbox.put)
+        if jobs:
+            self.start(jobs, self._inbox.put)
         return len(jobs)
 
     def _seconds_to_wait(self, *, claimed: int, full: bool) -> float:
@@ -122,21 +124,26 @@ class Drain(ABC, Generic[Job, Result]):
             return _stopped_at + STOP_GRACE_SECONDS - time.monotonic()
         if full:
             return LINGER_SECONDS
+        if claimed:
+            return BLOCKED_SECONDS  # there may be more; it is asked for when this is due
         due = self.next_due()
         if due is None:
             return float("inf")
-        seconds = (due - timezone.now()).total_seconds()
-        return max(seconds, 0.0 if claimed else BLOCKED_SECONDS)
+        return max((due - timezone.now()).total_seconds(), BLOCKED_SECONDS)
 
-    def _receive(self, seconds: float) -> list[Result]:
+    def _receive(self, seconds: float, *, most: int) -> list[Result]:
         """Everything in the inbox, after at most `seconds` for the first of it."""
         results: list[Result] = []
         try:
             item = self._inbox.get(timeout=seconds)
+            until = time.monotonic() + self.gather_seconds
             while True:
                 if not isinstance(item, _Look):
                     results.append(item)
-                item = self._inbox.get_nowait()
+                left = until - time.monotonic() if len(results) < most else 0
+                item = (
+                    self._inbox.get(timeout=max(left, 0)) if left > 0 else self._inbox.get_nowait()
+                )
         except queue.Empty:
             return results
 

@@ -8,20 +8,22 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from core.admin import NONE, ReadOnlyAdmin, ServiceAdmin, at, seconds
+from core.admin import NONE, ReadOnlyAdmin, at, seconds
 from core.ids import parse_id
+from webhooks.admin_controls import DeliveryControls, SubscriptionControls
 from webhooks.explanations import DELIVERY_STATUSES, explain
+from webhooks.figures import figures_of
 from webhooks.forms import SubscriptionForm
 from webhooks.models import Attempt, Delivery, Event, Subscription, Surface
 from webhooks.services import change_subscription, subscribe, unsubscribe
 
 Status = Subscription.Status
 
+DELIVERIES_SHOWN = 10
 STATUS_LABELS = {"enabled": "success", "paused": "warning", "disabled": "danger"}
 DELIVERY_LABELS = {
     "pending": "info",
@@ -37,7 +39,7 @@ DELIVERY_LABELS = {
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(ServiceAdmin):
+class SubscriptionAdmin(SubscriptionControls):
     form = SubscriptionForm
     id_prefix = "whk"
     credential = "signing secret"
@@ -52,15 +54,35 @@ class SubscriptionAdmin(ServiceAdmin):
     search_help_text = "Part of the URL, name of the account, or the webhook's id"
     autocomplete_fields = ["account", "agent"]
     add_fieldsets = [
-        (None, {"fields": ["account", "agent", "url", "events", "description"]}),
+        (
+            None,
+            {
+                "fields": [
+                    "account",
+                    "agent",
+                    "url",
+                    "events",
+                    "requests_per_second",
+                    "description",
+                ]
+            },
+        ),
     ]
     fieldsets = [
-        (None, {"fields": ["account", "agent", "url", "events", "description"]}),
-        ("State", {"fields": ["status", "why", "health", "deliveries"]}),
+        *add_fieldsets,
+        ("State", {"fields": ["status", "why", "health"]}),
         ("About", {"fields": ["native_id", "id", "surface", "made"]}),
     ]
-    readonly_fields = ["why", "health", "deliveries", "native_id", "id", "surface", "made"]
-    actions_detail = ["remove"]
+    readonly_fields = ["why", "health", "native_id", "id", "surface", "made"]
+    actions_detail = [
+        "send_test_event",
+        "recover",
+        "pause",
+        "resume",
+        "enable",
+        {"title": "More", "icon": "more_horiz", "items": ["rotate_secret", "remove"]},
+    ]
+    change_form_outer_after_template = "admin/webhooks/subscription/activity.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
         rows: QuerySet[Subscription] = super().get_queryset(request)
@@ -80,6 +102,14 @@ class SubscriptionAdmin(ServiceAdmin):
         # Zapier made it and looks after it; here it can be paused and removed.
         zapiers = ["agent", "url", "events"] if obj.surface == Surface.ZAPIER else []
         return [*self.readonly_fields, "account", *zapiers]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if subscription := kwargs["obj"]:
+            context |= activity_of(subscription)
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
 
     def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
         # On a webhook's page the account is settled, and only its agents are offered.
@@ -133,12 +163,6 @@ class SubscriptionAdmin(ServiceAdmin):
             return f"failing since {at(subscription.failing_since)}"
         return "no failures"
 
-    @display(description="Deliveries")
-    def deliveries(self, subscription: Subscription) -> str:
-        listed = reverse("admin:webhooks_delivery_changelist")
-        address = f"{listed}?subscription__id__exact={subscription.id}"
-        return format_html('<a class="text-link" href="{}">What was sent, and how</a>', address)
-
     @display(description="Native id")
     def native_id(self, subscription: Subscription) -> str:
         return subscription.native_id
@@ -146,6 +170,26 @@ class SubscriptionAdmin(ServiceAdmin):
     @display(description="Created (UTC)", ordering="created_at")
     def made(self, subscription: Subscription) -> str:
         return at(subscription.created_at)
+
+
+def activity_of(subscription: Subscription) -> dict[str, Any]:
+    """How it does and what it was sent, as templates/admin/webhooks/subscription/ shows it."""
+    figures = figures_of(subscription)
+    rate = NONE if figures.success_rate is None else f"{figures.success_rate:.1%}"
+    listed = reverse("admin:webhooks_delivery_changelist")
+    newest = with_attempts(Delivery.objects.filter(subscription=subscription))
+    return {
+        "figures": [
+            ("Attempts", f"{figures.attempts:,}"),
+            ("Succeeded", rate),
+            ("Half took at most", seconds(figures.p50)),
+            ("95 of 100 took at most", seconds(figures.p95)),
+            ("Waiting now", f"{figures.backlog:,}"),
+            ("Failing since", at(figures.failing_since)),
+        ],
+        "deliveries": [shown_delivery(one) for one in newest[:DELIVERIES_SHOWN]],
+        "all_deliveries": f"{listed}?subscription__id__exact={subscription.id}",
+    }
 
 
 # Deliveries ---------------------------------------------------------------------------------------
@@ -197,7 +241,7 @@ def pretty(body: str) -> str:
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
+class DeliveryAdmin(DeliveryControls, ReadOnlyAdmin):
     id_prefix = "dlv"
     list_display = ["made", "type", "url", "account", "standing", "attempts", "next_attempt"]
     list_filter = [
@@ -209,6 +253,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
     search_fields = ["id"]
     search_help_text = "Id of the delivery (dlv_…), the event (evt_…) or the call (call_…)"
     fields = readonly_fields = ["made"]
+    actions = ["redeliver_selected"]
+    list_disable_select_all = True
+    actions_detail = ["redeliver"]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Delivery], search_term: str

@@ -1,53 +1,53 @@
 """Delivery: sends what is due, side by side, and writes down what became of it.
 
-Rows are the outbox. A claim leases a delivery by pushing its due time past the longest possible
-attempt; results are written only by the holder of the lease. At least once, then, with the same
-event id every time.
+Rows are the outbox (webhooks.outbox). At least once, then, with the same event id every time.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cache
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache, partial
+from typing import Any
 from uuid import UUID
 
 import structlog
+from cryptography.fernet import InvalidToken
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from core import http
 from core.backoff import delay_after
 from core.drain import Drain
-from core.ids import new_id
+from core.ids import native_id
 from core.version import VERSION
-from webhooks import health
-from webhooks.models import Attempt, Delivery, Subscription
+from webhooks import health, outbox
+from webhooks.models import Delivery, Subscription
+from webhooks.outbox import Leased, Standing
 from webhooks.signing import signature_headers
 
 log = structlog.get_logger(__name__)
 
-SLOTS = 128
+SLOTS = 384
 # No endpoint takes more than its share of the slots, however slow it is.
-SHARE = 16
-# Longer than an attempt can take, with room for the writing.
-LEASE = timedelta(seconds=60)
+FIRST_SHARE = 8
+LARGEST_SHARE = 128
+CONNECTION_LOST = (OperationalError, InterfaceError)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Post:
     """One attempt under way."""
 
-    delivery: Delivery
-    token: UUID | None
-    headers: dict[str, str]
-    body: bytes
+    leased: Leased
+    outgoing: http.Outgoing
     started_at: datetime
+    # Why it cannot be sent at all.
+    failure: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sent:
     post: Post
     answer: http.Answer
@@ -56,40 +56,82 @@ class Sent:
 class Deliveries(Drain[Post, Sent]):
     name = "webhooks.deliver"
     slots = SLOTS
+    gather_seconds = 0.01
 
     def __init__(self) -> None:
         super().__init__()
-        self._in_flight: Counter[UUID] = Counter()
+        self._shares = Shares()
 
     def begin(self) -> None:
-        self._in_flight.clear()
+        self._shares.forget()
 
     def claim(self, free: int) -> list[Post]:
         now = timezone.now()
-        deliveries = claim_due(free, now=now, in_flight=self._in_flight)
-        self._in_flight.update(delivery.subscription_id for delivery in deliveries)
-        return [_post(delivery, now=now) for delivery in deliveries]
+        leased = outbox.lease_due(free, rooms=self._shares.rooms(), share=FIRST_SHARE, now=now)
+        self._shares.began(one.subscription.id for one in leased)
+        return [_post(one, now=now) for one in leased]
 
-    def start(self, job: Post, done: Callable[[Sent], None]) -> None:
-        outgoing = http.Outgoing(
-            url=job.delivery.subscription.url, headers=job.headers, body=job.body
-        )
-        http.client().post(outgoing, lambda answer: done(Sent(post=job, answer=answer)))
+    def start(self, jobs: Sequence[Post], done: Callable[[Sent], None]) -> None:
+        for job in jobs:
+            if job.failure:
+                done(Sent(post=job, answer=http.Answer(failure=job.failure, duration=0.0)))
+        sendable = [job for job in jobs if not job.failure]
+        http.client().post_all((job.outgoing, partial(_sent, job, done)) for job in sendable)
 
     def record(self, results: Sequence[Sent]) -> None:
-        self._in_flight.subtract(sent.post.delivery.subscription_id for sent in results)
-        record_attempts(results, now=timezone.now())
+        self._shares.ended(
+            (sent.post.leased.subscription.id, not sent.answer.failure) for sent in results
+        )
+        now = timezone.now()
+        try:
+            record_attempts(results, now=now)
+        except CONNECTION_LOST:
+            raise
+        except Exception:
+            # One result that cannot be written must not take the others with it.
+            log.exception("batch_not_recorded", attempts=len(results))
+            for sent in results:
+                _record_alone(sent, now=now)
 
     def next_due(self) -> datetime | None:
-        return (
-            Delivery.objects.filter(
-                status=Delivery.Status.PENDING,
-                subscription__in=Subscription.objects.open(now=timezone.now()),
-            )
-            .order_by("next_attempt_at")
-            .values_list("next_attempt_at", flat=True)
-            .first()
-        )
+        return outbox.next_due(now=timezone.now())
+
+
+class Shares:
+    """How much each endpoint may have in flight from this process.
+
+    An endpoint starts small and doubles with each batch that it takes, so that a slow one never
+    gets far; a failure sets it back to one, so that one that returns meets no herd.
+    """
+
+    def __init__(self) -> None:
+        self._in_flight: dict[UUID, int] = {}
+        self._share: dict[UUID, int] = {}
+
+    def rooms(self) -> dict[UUID, int]:
+        """What is left to each endpoint known; any other has FIRST_SHARE."""
+        return {
+            one: max(share - self._in_flight.get(one, 0), 0) for one, share in self._share.items()
+        }
+
+    def began(self, endpoints: Iterable[UUID]) -> None:
+        for endpoint in endpoints:
+            self._share.setdefault(endpoint, FIRST_SHARE)
+            self._in_flight[endpoint] = self._in_flight.get(endpoint, 0) + 1
+
+    def ended(self, outcomes: Iterable[tuple[UUID, bool]]) -> None:
+        """Each outcome is an endpoint and whether it took the delivery."""
+        took: dict[UUID, bool] = {}
+        for endpoint, is_success in outcomes:
+            self._in_flight[endpoint] -= 1
+            took[endpoint] = took.get(endpoint, True) and is_success
+        for endpoint, is_success in took.items():
+            grown = min(self._share[endpoint] * 2, LARGEST_SHARE)
+            self._share[endpoint] = grown if is_success else 1
+
+    def forget(self) -> None:
+        self._in_flight.clear()
+        self._share.clear()
 
 
 @cache
@@ -98,112 +140,135 @@ def deliveries() -> Deliveries:
     return Deliveries()
 
 
-def claim_due(free: int, *, now: datetime, in_flight: Counter[UUID]) -> list[Delivery]:
-    """Lease up to `free` due deliveries, no more than its share for any one subscription."""
-    due = Delivery.objects.due(now=now).filter(subscription=OuterRef("id"))
-    endpoints = Subscription.objects.open(now=now).filter(Exists(due))
-    claimed: list[Delivery] = []
-    # The least busy first, so that who has waited for a slot gets the next one.
-    for endpoint in sorted(endpoints, key=lambda one: in_flight[one.id]):
-        share = min(SHARE - in_flight[endpoint.id], free - len(claimed))
-        if share > 0:
-            claimed += _lease(endpoint, share, now=now)
-    return claimed
-
-
-def _lease(endpoint: Subscription, share: int, *, now: datetime) -> list[Delivery]:
-    token = new_id()
-    with transaction.atomic():
-        due = list(
-            Delivery.objects.due(now=now)
-            .filter(subscription=endpoint)
-            .select_for_update(skip_locked=True, of=("self",))
-            .select_related("event")
-            .order_by("next_attempt_at")[:share]
-        )
-        Delivery.objects.filter(id__in=[delivery.id for delivery in due]).update(
-            next_attempt_at=now + LEASE, lease_token=token
-        )
-    for delivery in due:
-        delivery.lease_token = token
-        delivery.subscription = endpoint
-    return due
-
-
-def _post(delivery: Delivery, *, now: datetime) -> Post:
-    body = delivery.event.body_for(delivery.subscription.surface).encode()
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": f"Outdial/{VERSION}",
-        **signature_headers(
+def _post(leased: Leased, *, now: datetime) -> Post:
+    body = leased.body.encode()
+    headers = {"Content-Type": "application/json", "User-Agent": f"Outdial/{VERSION}"}
+    outgoing = http.Outgoing(url=leased.subscription.url, headers=headers, body=body)
+    try:
+        headers |= signature_headers(
             body,
-            message_id=delivery.event.native_id,
+            message_id=native_id("evt", leased.event_id),
             timestamp=int(now.timestamp()),
-            signing_secrets=delivery.subscription.signing_secrets(now=now),
-        ),
-    }
-    return Post(
-        delivery=delivery, token=delivery.lease_token, headers=headers, body=body, started_at=now
-    )
+            signing_secrets=leased.subscription.signing_secrets(now=now),
+        )
+    except InvalidToken:
+        # None of ENCRYPTION_KEYS opens it: one was taken away that was still needed.
+        return Post(leased=leased, outgoing=outgoing, started_at=now, failure="secret_unreadable")
+    return Post(leased=leased, outgoing=outgoing, started_at=now)
+
+
+def _sent(post: Post, done: Callable[[Sent], None], answer: http.Answer) -> None:
+    done(Sent(post=post, answer=answer))
+
+
+def _record_alone(sent: Sent, *, now: datetime) -> None:
+    try:
+        record_attempts([sent], now=now)
+    except CONNECTION_LOST:
+        raise
+    except Exception:
+        log.exception("attempt_not_recorded", delivery=native_id("dlv", sent.post.leased.id))
+        plain = http.Answer(failure="not_recorded", duration=sent.answer.duration)
+        record_attempts([replace(sent, answer=plain)], now=now)
 
 
 def record_attempts(results: Sequence[Sent], *, now: datetime) -> None:
-    """Write the attempts, and where each delivery stands now."""
+    """Write the attempts, where each delivery stands now, and how its endpoint does."""
     with transaction.atomic():
-        for sent in results:
-            _settle(sent, now=now)
-        Attempt.objects.bulk_create([_attempt(sent) for sent in results])
+        _lock_judged(results)
+        outbox.settle([_standing(sent, now=now) for sent in results])
+        outbox.log_attempts([_attempt(sent) for sent in results])
+        for of_one in _by_endpoint(results):
+            _note_health(of_one, now=now)
+    for sent in results:
+        if sent.answer.failure:
+            _log_failure(sent)
 
 
-def _settle(sent: Sent, *, now: datetime) -> None:
-    delivery, answer = sent.post.delivery, sent.answer
-    subscription = delivery.subscription
-    attempts = delivery.attempts + 1
-    Delivery.objects.filter(
-        id=delivery.id, lease_token=sent.post.token, status=Delivery.Status.PENDING
-    ).update(attempts=attempts, **_standing(answer, attempts=attempts, now=now))
-    if answer.failure:
-        health.note_failure(
-            subscription,
-            status=answer.status,
-            retry_after=answer.headers.get("Retry-After"),
-            now=now,
-        )
-    else:
-        health.note_success(subscription)
-    log.info(
-        "webhook_attempt",
-        delivery=delivery.native_id,
-        event_id=delivery.event.native_id,
-        subject=delivery.event.subject,
-        number=attempts,
-        status=answer.status,
-        failure=answer.failure,
+def _lock_judged(results: Sequence[Sent]) -> None:
+    """Lock the endpoints whose health is written, in one order and before their deliveries: who
+    changes a subscription holds its deliveries next."""
+    judged = {
+        sent.post.leased.subscription.id
+        for sent in results
+        if sent.answer.failure or sent.post.leased.subscription.failing_since
+    }
+    if judged:
+        rows = Subscription.objects.filter(id__in=judged).order_by("id")
+        list(rows.select_for_update(no_key=True).values_list("id"))
+
+
+def _standing(sent: Sent, *, now: datetime) -> Standing:
+    leased = sent.post.leased
+    status, next_attempt_at, ended_at = Delivery.Status.DELIVERED, None, now
+    if sent.answer.failure:
+        schedule = settings.WEBHOOK_RETRY_SCHEDULE
+        delay = delay_after(leased.attempts + 1, schedule=schedule)
+        status = Delivery.Status.PENDING if delay else Delivery.Status.FAILED
+        next_attempt_at = now + delay if delay else None
+    return Standing(
+        id=leased.id,
+        token=leased.token,
+        status=status,
+        next_attempt_at=next_attempt_at,
+        ended_at=None if next_attempt_at else ended_at,
     )
 
 
-def _standing(answer: http.Answer, *, attempts: int, now: datetime) -> dict[str, object]:
-    """The columns of a delivery after its attempt."""
-    if not answer.failure:
-        return {"status": Delivery.Status.DELIVERED, "next_attempt_at": None, "ended_at": now}
-    delay = delay_after(attempts, schedule=settings.WEBHOOK_RETRY_SCHEDULE)
-    if delay is None:
-        return {"status": Delivery.Status.FAILED, "next_attempt_at": None, "ended_at": now}
-    return {"next_attempt_at": now + delay, "lease_token": None}
+def _attempt(sent: Sent) -> dict[str, Any]:
+    leased, answer = sent.post.leased, sent.answer
+    return {
+        "delivery_id": leased.id,
+        "number": leased.attempts + 1,
+        "started_at": sent.post.started_at,
+        "duration": answer.duration,
+        "failure": answer.failure,
+        "request_headers": sent.post.outgoing.headers,
+        "response_status": answer.status,
+        "response_headers": {name: _storable(text) for name, text in answer.headers.items()},
+        "response_body": _storable(answer.body.decode("utf-8", "replace")),
+        "address": answer.address,
+    }
 
 
-def _attempt(sent: Sent) -> Attempt:
-    answer = sent.answer
-    return Attempt(
-        delivery=sent.post.delivery,
-        number=sent.post.delivery.attempts + 1,
-        started_at=sent.post.started_at,
-        duration=answer.duration,
+def _storable(text: str) -> str:
+    """`text` without what PostgreSQL refuses: NUL, and the halves of surrogate pairs that stand
+    for bytes of a header that are no UTF-8."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+
+
+def _by_endpoint(results: Sequence[Sent]) -> list[list[Sent]]:
+    grouped: dict[UUID, list[Sent]] = defaultdict(list)
+    for sent in results:
+        grouped[sent.post.leased.subscription.id].append(sent)
+    # Always in the same order: two workers that note the same endpoints must not deadlock.
+    return [grouped[endpoint] for endpoint in sorted(grouped)]
+
+
+def _note_health(results: Sequence[Sent], *, now: datetime) -> None:
+    """What the attempts to one endpoint say of it."""
+    subscription = results[-1].post.leased.subscription
+    failed = [sent.answer for sent in results if sent.answer.failure]
+    if len(failed) < len(results):
+        health.note_success(subscription)
+        return
+    health.note_failures(
+        subscription,
+        count=len(failed),
+        status=failed[-1].status,
+        retry_after=failed[-1].headers.get("Retry-After"),
+        now=now,
+    )
+
+
+def _log_failure(sent: Sent) -> None:
+    leased, answer = sent.post.leased, sent.answer
+    log.info(
+        "webhook_attempt_failed",
+        delivery=native_id("dlv", leased.id),
+        event_id=native_id("evt", leased.event_id),
+        subject=leased.subject,
+        number=leased.attempts + 1,
+        status=answer.status,
         failure=answer.failure,
-        request_headers=sent.post.headers,
-        response_status=answer.status,
-        response_headers=dict(answer.headers),
-        # PostgreSQL stores no NUL.
-        response_body=answer.body.decode("utf-8", "replace").replace("\x00", "\ufffd"),
-        address=answer.address,
     )

@@ -19,6 +19,10 @@ FAILURES = {
     "redirect_refused": "The server answered with a redirect, which is not followed. Put the "
     "final address into the webhook's URL.",
     "http_error": "The server answered with an error. Its answer may say why.",
+    "secret_unreadable": "The webhook's secret cannot be decrypted, so nothing was sent: a key is "
+    "missing from ENCRYPTION_KEYS. Put it back, after the newest one.",
+    "not_recorded": "The server answered, but its answer could not be written down. The server's "
+    "log says why.",
     "request_failed": "The request failed in a way that has no name yet. The server's log knows "
     "more.",
 }
@@ -32,7 +36,7 @@ STATUS_REASONS = {
 
 DELIVERY_STATUSES = {
     "pending": "It is sent as soon as it is due.",
-    "retrying": "It failed so far; it is sent again.",
+    "retrying": "It was sent before; it is sent again as soon as it is due.",
     "delivered": "The endpoint has it.",
     "failed": "The last attempt failed too; no more are made.",
     "held": "The webhook is paused or disabled. It is sent once the webhook is enabled.",

@@ -1,39 +1,64 @@
-"""What the outcome of an attempt says about its endpoint."""
+"""What the outcomes of attempts say about their endpoint: its circuit, its silence, its end."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from webhooks.models import Delivery, Subscription
+import structlog
+from django.db.models import F
+from django.utils import timezone
+
+from core.backoff import jittered
+from webhooks.models import CIRCUIT_OPENS_AFTER, Delivery, Subscription
+
+log = structlog.get_logger(__name__)
 
 FAILING_FOR = timedelta(days=5)
 MOST_PAUSE = timedelta(days=1)
 GONE = 410
+SECONDS = re.compile(r"\s*[0-9]{1,9}\s*", re.ASCII)
 ASKS_TO_WAIT = (429, 503)
+SHORTEST_PROBE_WAIT = timedelta(seconds=5)
+LONGEST_PROBE_WAIT = timedelta(seconds=60)
 
 Status = Subscription.Status
 
 
 def note_success(subscription: Subscription) -> None:
-    if subscription.failing_since:
-        Subscription.objects.filter(id=subscription.id).update(failing_since=None)
-        subscription.failing_since = None
+    """It answers: close its circuit, and let its backlog go."""
+    if not subscription.failing_since:
+        return
+    healed: dict[str, object] = {"failing_since": None, "failures_in_row": 0}
+    if subscription.failures_in_row >= CIRCUIT_OPENS_AFTER:
+        healed["resumes_at"] = None
+    Subscription.objects.filter(id=subscription.id).update(**healed)
 
 
-def note_failure(
-    subscription: Subscription, *, status: int | None, retry_after: str | None, now: datetime
+def note_failures(
+    subscription: Subscription,
+    *,
+    count: int,
+    status: int | None,
+    retry_after: str | None,
+    now: datetime,
 ) -> None:
-    """Gone disables at once, five days of nothing but failure too; Retry-After is obeyed."""
+    """`count` attempts failed and none succeeded; `status` and `retry_after` are the last one's.
+
+    Gone disables at once, five days of nothing but failure too; Retry-After is obeyed.
+    """
+    since = subscription.failing_since or now
     if subscription.failing_since is None:
-        Subscription.objects.filter(id=subscription.id, failing_since=None).update(
-            failing_since=now
-        )
-        subscription.failing_since = now
+        rows = Subscription.objects.filter(id=subscription.id, failing_since=None)
+        rows.update(failing_since=now)
+    failures = subscription.failures_in_row + count
+    changes: dict[str, object] = {"failures_in_row": F("failures_in_row") + count}
+    if pause := _pause(status, retry_after, failures=failures, failing_for=now - since, now=now):
+        changes["resumes_at"] = now + pause
+    Subscription.objects.filter(id=subscription.id).update(**changes)
     if status == GONE:
         disable(subscription, reason="gone")
-    elif now - subscription.failing_since >= FAILING_FOR:
+    elif now - since >= FAILING_FOR:
         disable(subscription, reason="failing_for_5_days")
-    elif status in ASKS_TO_WAIT and (pause := pause_asked(retry_after, now=now)):
-        Subscription.objects.filter(id=subscription.id).update(resumes_at=now + pause)
 
 
 def disable(subscription: Subscription, *, reason: str) -> None:
@@ -43,11 +68,14 @@ def disable(subscription: Subscription, *, reason: str) -> None:
     )
     if disabled:
         hold_deliveries(subscription)
+        log.warning("endpoint_disabled", webhook=subscription.native_id, reason=reason)
 
 
 def hold_deliveries(subscription: Subscription) -> None:
-    Delivery.objects.filter(subscription=subscription, status=Delivery.Status.PENDING).update(
-        status=Delivery.Status.HELD, next_attempt_at=None
+    """Hold what waits; what is being posted is left to that attempt, and held after it."""
+    waiting = Delivery.objects.filter(subscription=subscription, status=Delivery.Status.PENDING)
+    waiting.not_being_sent(now=timezone.now()).update(
+        status=Delivery.Status.HELD, next_attempt_at=None, lease_token=None
     )
 
 
@@ -58,15 +86,35 @@ def release_deliveries(subscription: Subscription, *, now: datetime) -> None:
     )
 
 
+def probe_wait(failing_for: timedelta) -> timedelta:
+    """How long to leave an endpoint alone that has failed for so long."""
+    wait = min(max(failing_for / 4, SHORTEST_PROBE_WAIT), LONGEST_PROBE_WAIT)
+    return jittered(wait)
+
+
 def pause_asked(retry_after: str | None, *, now: datetime) -> timedelta | None:
     """How long `Retry-After` asks for: seconds or a date (RFC 9110, 10.2.3); a day at most."""
     if not retry_after:
         return None
-    if retry_after.strip().isdigit():
-        return min(timedelta(seconds=min(int(retry_after), 86_400)), MOST_PAUSE)
+    if SECONDS.fullmatch(retry_after):
+        return min(timedelta(seconds=int(retry_after)), MOST_PAUSE)
     try:
         until = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return min(max(until - now, timedelta()), MOST_PAUSE) or None
+        until = until if until.tzinfo else until.replace(tzinfo=UTC)
+        return min(max(until - now, timedelta()), MOST_PAUSE) or None
+    except (ValueError, TypeError, OverflowError):
+        return None  # it is anybody's text
+
+
+def _pause(
+    status: int | None,
+    retry_after: str | None,
+    *,
+    failures: int,
+    failing_for: timedelta,
+    now: datetime,
+) -> timedelta | None:
+    asked = pause_asked(retry_after, now=now) if status in ASKS_TO_WAIT else None
+    if asked:
+        return asked
+    return probe_wait(failing_for) if failures >= CIRCUIT_OPENS_AFTER else None

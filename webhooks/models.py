@@ -18,6 +18,12 @@ class Surface(models.TextChoices):
     ZAPIER = "zapier"
 
 
+# So many failures in a row open an endpoint's circuit: from then on it is probed, one delivery at
+# a time, the more seldom the longer it has failed.
+CIRCUIT_OPENS_AFTER = 5
+TAKES_TURNS = Q(failures_in_row__gte=CIRCUIT_OPENS_AFTER) | Q(requests_per_second__isnull=False)
+
+
 class SubscriptionQuerySet(OfAccount["Subscription"]):
     def present(self) -> Self:
         return self.filter(deleted_at=None)
@@ -26,6 +32,13 @@ class SubscriptionQuerySet(OfAccount["Subscription"]):
         """Those that may be sent to: enabled, and not asking for silence."""
         silent = Q(resumes_at__gt=now)
         return self.present().filter(status=Subscription.Status.ENABLED).exclude(silent)
+
+    def takes_turns(self) -> Self:
+        """Those that are sent to one turn at a time: an open circuit, or a limited rate."""
+        return self.filter(TAKES_TURNS)
+
+    def takes_shares(self) -> Self:
+        return self.exclude(TAKES_TURNS)
 
 
 class Subscription(models.Model):
@@ -152,6 +165,12 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def due(self, *, now: datetime) -> Self:
         return self.filter(status=Delivery.Status.PENDING, next_attempt_at__lte=now)
 
+    def not_being_sent(self, *, now: datetime) -> Self:
+        """All but those that a worker is posting at this moment: their lease runs."""
+        return self.exclude(
+            status=Delivery.Status.PENDING, lease_token__isnull=False, next_attempt_at__gt=now
+        )
+
 
 class Delivery(models.Model):
     """One event on its way to one subscription. While it is being posted, `next_attempt_at` is
@@ -205,6 +224,13 @@ class Delivery(models.Model):
                 F("subscription"), F("created_at").desc(), F("id").desc(), name="delivery_log"
             ),
             models.Index(F("created_at").desc(), F("id").desc(), name="delivery_created"),
+            # The newest that were attempted, however long the backlog behind them.
+            models.Index(
+                F("subscription"),
+                F("created_at").desc(),
+                condition=Q(attempts__gt=0),
+                name="delivery_attempted",
+            ),
         ]
 
     def __str__(self) -> str:

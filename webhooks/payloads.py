@@ -28,5 +28,22 @@ def zapier_body(disposition: Mapping[str, object], *, event_id: UUID) -> str:
     return _compact({**disposition, "id": str(event_id)})
 
 
+def test_disposition(*, agent_id: UUID | None, event_id: UUID, now: datetime) -> dict[str, object]:
+    """The shape of a real one, so that a Zap can run with it."""
+    return {
+        "call_id": str(event_id),
+        "agent_id": str(agent_id),
+        "campaign_id": None,
+        "status": "completed",
+        "reason": None,
+        "duration": 0,
+        "to_number": "+14155550123",
+        "from_number": "+14155550100",
+        "params": {"test": True, "message": "This is a test. No call was placed."},
+        "started_at": rfc3339(now),
+        "ended_at": rfc3339(now),
+    }
+
+
 def _compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
+from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -13,7 +15,7 @@ from core.errors import InvalidUrl
 from core.ids import new_id, parse_id
 from core.targets import check_url
 from core.wake import wake
-from webhooks.errors import WebhookNotFound
+from webhooks.errors import WebhookLimitReached, WebhookNotFound
 from webhooks.events import CALL_COMPLETED, CALL_FAILED
 from webhooks.health import hold_deliveries, release_deliveries
 from webhooks.models import Delivery, Event, Subscription, Surface
@@ -62,6 +64,7 @@ def wake_deliveries() -> None:
     transaction.on_commit(partial(wake, DELIVER))
 
 
+@transaction.atomic
 def subscribe(
     account: Account,
     *,
@@ -69,12 +72,14 @@ def subscribe(
     events: Sequence[str],
     agent: Agent | None = None,
     description: str = "",
+    requests_per_second: int | None = None,
 ) -> tuple[Subscription, str]:
     """A native subscription and its secret, which is to be shown now or never.
 
-    Raises InvalidUrl for a target that could never be dialled.
+    Raises InvalidUrl for a target that could never be dialled, and WebhookLimitReached.
     """
     check_url(url)
+    check_room(account.id)
     secret = new_secret()
     subscription = Subscription.objects.create(
         account=account,
@@ -82,44 +87,50 @@ def subscribe(
         url=url,
         events=list(events),
         description=description,
+        requests_per_second=requests_per_second,
         encrypted_secret=secrets.encrypt(secret),
     )
     return subscription, secret
+
+
+def check_room(account_id: UUID) -> None:
+    """Raise WebhookLimitReached where the account may have no further subscription.
+
+    Holds the account's row until the transaction ends, so that two at once cannot exceed it.
+    """
+    _hold_account(account_id)
+    present = Subscription.objects.present().filter(account_id=account_id).count()
+    if present >= settings.MAX_WEBHOOKS_PER_ACCOUNT:
+        raise WebhookLimitReached(settings.MAX_WEBHOOKS_PER_ACCOUNT)
 
 
 @transaction.atomic
 def subscribe_zap(agent: Agent, *, url: object) -> Subscription:
     """Zapier's subscription to how the agent's calls end. Asked for again: the same, enabled.
 
-    Raises InvalidUrl for a target that could never be dialled.
+    Raises InvalidUrl for a target that could never be dialled, and WebhookLimitReached.
     """
     if not isinstance(url, str) or len(url) > MAX_URL_LENGTH:
         raise InvalidUrl
     check_url(url)
-    subscription, is_new = Subscription.objects.present().get_or_create(
-        surface=Surface.ZAPIER,
-        agent=agent,
-        url=url,
-        defaults={
-            "account_id": agent.account_id,
-            "events": [CALL_COMPLETED, CALL_FAILED],
-            "encrypted_secret": secrets.encrypt(new_secret()),
-        },
-    )
-    if not is_new and subscription.status != Status.ENABLED:
+    # Before the look, so that of two at once the second finds what the first has made.
+    _hold_account(agent.account_id)
+    present = Subscription.objects.present().filter(surface=Surface.ZAPIER, agent=agent, url=url)
+    subscription = present.first() or _new_zap(agent, url=url)
+    if subscription.status != Status.ENABLED:
         change_subscription(subscription, status=Status.ENABLED)
     return subscription
 
 
 @transaction.atomic
 def change_subscription(subscription: Subscription, **fields: Any) -> Subscription:
-    """Change url, events, agent, description or status.
+    """Change url, events, agent, description, requests_per_second or status.
 
     What happens while it is paused or disabled is held, and sent once it is enabled again.
     """
     if "url" in fields:
         check_url(fields["url"])
-    was = subscription.status
+    was = lock_subscription(subscription.id).status
     for name, value in fields.items():
         setattr(subscription, name, value)
     # Only what is changed: deliveries write the columns of its health at the same time.
@@ -133,10 +144,19 @@ def change_subscription(subscription: Subscription, **fields: Any) -> Subscripti
 def unsubscribe(subscription: Subscription) -> None:
     """Nothing more is sent; the log of what was stays."""
     now = timezone.now()
+    lock_subscription(subscription.id)
     Subscription.objects.filter(id=subscription.id, deleted_at=None).update(deleted_at=now)
     Delivery.objects.filter(
         subscription=subscription, status__in=(Delivery.Status.PENDING, Delivery.Status.HELD)
     ).update(status=Delivery.Status.CANCELED, next_attempt_at=None, ended_at=now)
+
+
+def lock_subscription(subscription_id: UUID) -> Subscription:
+    """The row as it is now, held until the transaction ends.
+
+    Who writes both takes it before any delivery of it, so that no two wait for each other.
+    """
+    return Subscription.objects.select_for_update(no_key=True).get(id=subscription_id)
 
 
 def find_subscription(
@@ -152,6 +172,22 @@ def find_subscription(
     if not subscription:
         raise WebhookNotFound
     return subscription
+
+
+def _hold_account(account_id: UUID) -> None:
+    Account.objects.select_for_update(no_key=True).get(id=account_id)
+
+
+def _new_zap(agent: Agent, *, url: str) -> Subscription:
+    check_room(agent.account_id)
+    return Subscription.objects.create(
+        account_id=agent.account_id,
+        agent=agent,
+        surface=Surface.ZAPIER,
+        url=url,
+        events=[CALL_COMPLETED, CALL_FAILED],
+        encrypted_secret=secrets.encrypt(new_secret()),
+    )
 
 
 def _is_told(subscription: Subscription, event: Event, *, agent: Agent) -> bool:
@@ -174,7 +210,7 @@ def _delivery(event: Event, subscription: Subscription) -> Delivery:
 def _change_status(subscription: Subscription) -> None:
     fresh: dict[str, Any] = {"status_reason": ""}
     if subscription.status == Status.ENABLED:
-        fresh |= {"failing_since": None, "resumes_at": None}
+        fresh |= {"failing_since": None, "failures_in_row": 0, "resumes_at": None}
         release_deliveries(subscription, now=timezone.now())
         wake_deliveries()
     else:

@@ -51,6 +51,7 @@ class SubscribeView(ZapierView):
             400: zapier_error(f"{REQUIRED}; invalid callback_url"),
             401: zapier_error("Missing API key; Invalid API key; invalid agent credentials"),
             404: zapier_error("agent not found"),
+            409: zapier_error("This account has 50 webhooks, the most it may have"),
         },
     )
     def post(self, request: Request) -> Response:

@@ -217,7 +217,7 @@ def test_a_worker_that_woke_too_late_does_not_ask(
     job = claim_calls(10, now=timezone.now())[0]
     clock.shift(LEASE)
     done: list[object] = []
-    dialing().start(job, done.append)
+    dialing().start([job], done.append)
     while not done:
         pass
     assert carrier.dialled == []

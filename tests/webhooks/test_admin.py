@@ -227,5 +227,6 @@ def test_log_is_only_read(
 def test_every_failure_has_plain_words() -> None:
     named = {name for _, name in http._FAILURES}
     named |= {"dns_lookup_failed", "request_failed", "redirect_refused", "http_error"}
+    named |= {"secret_unreadable", "not_recorded"}
 
     assert named == set(FAILURES)

@@ -2,7 +2,6 @@
 
 import itertools
 import time
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -17,9 +16,10 @@ from core import secrets
 from tests.factories import make_agent
 from tests.receiver import Receiver, Reply, receiving
 from webhooks import services
-from webhooks.delivery import LEASE, claim_due, deliveries
+from webhooks.delivery import deliveries
 from webhooks.events import CALL_COMPLETED
 from webhooks.models import Attempt, Delivery, Subscription
+from webhooks.outbox import LEASE, Leased, lease_due
 from webhooks.signing import new_secret
 
 Work = Callable[..., None]
@@ -32,6 +32,10 @@ def webhook(account: Account, receiver: Receiver) -> Subscription:
 
 def publish(agent: Agent, number: int = 1) -> None:
     services.publish(CALL_COMPLETED, agent=agent, data={"callId": f"call_{number}", "name": "Zoë"})
+
+
+def lease(free: int, *, share: int = 100) -> list[Leased]:
+    return lease_due(free, rooms={}, share=share, now=timezone.now())
 
 
 def test_body_and_headers(
@@ -83,9 +87,7 @@ def test_retries_follow_the_schedule_with_the_same_bytes(
     assert len({request.body for request in receiver.requests}) == 1
     assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
     starts = list(Attempt.objects.values_list("started_at", flat=True))
-    gaps = [
-        (after - before).total_seconds() for before, after in itertools.pairwise(starts)
-    ]
+    gaps = [(after - before).total_seconds() for before, after in itertools.pairwise(starts)]
     for gap, planned in zip(
         gaps, [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400], strict=True
     ):
@@ -168,8 +170,8 @@ def test_a_worker_that_died_leaves_it_to_the_next(
     clock: time_machine.Traveller,
 ) -> None:
     publish(agent)
-    assert len(claim_due(10, now=timezone.now(), in_flight=Counter())) == 1
-    assert claim_due(10, now=timezone.now(), in_flight=Counter()) == []
+    assert len(lease(10)) == 1
+    assert lease(10) == []
     work(for_=timedelta(seconds=1))
     assert receiver.requests == []
     clock.shift(LEASE)
@@ -231,8 +233,7 @@ def test_workers_side_by_side_send_each_once(
 
     def claim(_: int) -> list[str]:
         try:
-            claimed = claim_due(16, now=timezone.now(), in_flight=Counter())
-            return [delivery.event.subject for delivery in claimed]
+            return [leased.subject for leased in lease(16, share=16)]
         finally:
             connection.close()
 

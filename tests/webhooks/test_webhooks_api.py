@@ -25,6 +25,7 @@ def test_create_shows_the_secret_once_and_encrypts_it(api: Api, agent: Agent) ->
         "id": subscription.native_id,
         "agentId": agent.native_id,
         "description": "CRM",
+        "requestsPerSecond": None,
         "status": "enabled",
         "statusReason": None,
         "createdAt": answer.json()["createdAt"],

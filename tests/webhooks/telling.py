@@ -1,0 +1,21 @@
+"""What tests of the webhook controls share."""
+
+from typing import Any
+
+from agents.models import Agent
+from webhooks.events import CALL_COMPLETED
+from webhooks.models import Delivery
+from webhooks.services import publish
+
+URL = "/api/v1/webhooks"
+DELIVERIES = "/api/v1/deliveries"
+
+
+def tell(agent: Agent, number: int = 1) -> Delivery:
+    """An event of the agent's, on its way to its one subscription."""
+    event = publish(CALL_COMPLETED, agent=agent, data={"callId": f"call_{number}"})
+    return Delivery.objects.get(event=event)
+
+
+def answer_of(response: Any) -> tuple[int, str]:
+    return response.status_code, response.json()["error"]["code"]

@@ -1,0 +1,156 @@
+"""A failing, slow or limited endpoint takes its own share of the workers, and no other's."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from agents.models import Account, Agent
+from tests.receiver import Receiver, Reply, receiving
+from webhooks import services
+from webhooks.delivery import FIRST_SHARE, LARGEST_SHARE, Shares, deliveries
+from webhooks.events import CALL_COMPLETED
+from webhooks.models import CIRCUIT_OPENS_AFTER, Attempt, Delivery, Subscription
+from webhooks.outbox import lease_due
+
+Work = Callable[..., None]
+
+
+@pytest.fixture
+def webhook(account: Account, receiver: Receiver) -> Subscription:
+    return services.subscribe(account, url=receiver.url, events=[CALL_COMPLETED])[0]
+
+
+def publish(agent: Agent, count: int) -> None:
+    for number in range(count):
+        services.publish(CALL_COMPLETED, agent=agent, data={"callId": f"call_{number}"})
+
+
+def test_an_open_circuit_is_probed_one_at_a_time(
+    webhook: Subscription, agent: Agent, receiver: Receiver, work: Work
+) -> None:
+    receiver.reply = lambda received: Reply(500)
+    publish(agent, 100)
+    work(for_=timedelta(minutes=10))
+    # The first share finds it failing; from then on one probe after the other, a minute apart at
+    # the longest, and the other deliveries keep all of their attempts.
+    assert FIRST_SHARE + 8 <= len(receiver.requests) <= FIRST_SHARE + 40
+    webhook.refresh_from_db()
+    assert webhook.failures_in_row == len(receiver.requests)
+    assert Delivery.objects.filter(attempts=0).count() > 50
+    probes = Attempt.objects.order_by("started_at").values_list("started_at", flat=True)
+    gaps = [
+        (after - before).total_seconds()
+        for before, after in zip(probes[FIRST_SHARE:], probes[FIRST_SHARE + 1 :], strict=False)
+    ]
+    assert min(gaps) >= 3.9
+    assert max(gaps) <= 60 * 1.2 + 1
+
+
+def test_one_that_returns_gets_its_backlog_without_a_herd(
+    webhook: Subscription, agent: Agent, receiver: Receiver, work: Work
+) -> None:
+    receiver.reply = lambda received: Reply(500)
+    publish(agent, 60)
+    work(for_=timedelta(minutes=3))
+    failed = len(receiver.requests)
+    receiver.reply = lambda received: Reply()
+    work(for_=timedelta(minutes=6))
+    assert Delivery.objects.filter(status="delivered").count() == 60
+    assert len(receiver.requests) == failed + 60
+    webhook.refresh_from_db()
+    assert (webhook.failures_in_row, webhook.failing_since, webhook.resumes_at) == (0, None, None)
+
+
+def test_a_share_grows_with_success_and_starts_again_after_failure() -> None:
+    shares, endpoint = Shares(), Subscription().id
+    seen = []
+    for is_success in [True] * 5 + [False, True, True]:
+        shares.began([endpoint])
+        shares.ended([(endpoint, is_success)])
+        seen.append(shares.rooms()[endpoint])
+    assert seen == [16, 32, 64, LARGEST_SHARE, LARGEST_SHARE, 1, 2, 4]
+
+
+def test_what_is_in_flight_takes_room() -> None:
+    shares, endpoint = Shares(), Subscription().id
+    shares.began([endpoint] * FIRST_SHARE)
+    assert shares.rooms() == {endpoint: 0}
+    shares.ended([(endpoint, True)])
+    assert shares.rooms() == {endpoint: 2 * FIRST_SHARE - (FIRST_SHARE - 1)}
+
+
+def test_first_attempts_go_before_retries(
+    webhook: Subscription, agent: Agent, receiver: Receiver
+) -> None:
+    publish(agent, 20)
+    Delivery.objects.update(attempts=1, next_attempt_at=timezone.now() - timedelta(hours=1))
+    publish(agent, 3)
+    leased = lease_due(5, rooms={}, share=5, now=timezone.now())
+    assert sorted(one.attempts for one in leased) == [0, 0, 0, 1, 1]
+
+
+def test_free_slots_are_dealt_out_evenly(account: Account, agent: Agent) -> None:
+    for number in range(4):
+        url = f"https://hooks.example.org/{number}"
+        services.subscribe(account, url=url, events=[CALL_COMPLETED])
+    publish(agent, 10)
+    leased = lease_due(8, rooms={}, share=8, now=timezone.now())
+    urls = [one.subscription.url for one in leased]
+    assert [urls.count(url) for url in set(urls)] == [2, 2, 2, 2]
+
+
+def test_a_rate_limit_is_kept(webhook: Subscription, agent: Agent, receiver: Receiver) -> None:
+    Subscription.objects.update(requests_per_second=20)
+    publish(agent, 30)
+    began = time.time()
+    deliveries().run(linger=2)
+    times = sorted(request.at for request in receiver.requests)
+    assert len(times) == 30
+    assert 1.2 <= times[-1] - began <= 4
+    for start in times:
+        assert len([at for at in times if start <= at < start + 1]) <= 22
+
+
+def test_hanging_endpoints_delay_no_other(
+    account: Account, webhook: Subscription, agent: Agent, receiver: Receiver
+) -> None:
+    with receiving() as slow:
+        slow.reply = lambda received: Reply(delay=4)
+        for number in range(5):
+            url = f"{slow.url}/{number}"
+            services.subscribe(account, url=url, events=[CALL_COMPLETED])
+        publish(agent, 60)
+        began = time.time()
+        deliveries().run(linger=0)
+    assert len(receiver.requests) == 60
+    assert max(request.at for request in receiver.requests) - began < 3
+
+
+def test_a_backlog_of_one_is_no_delay_to_another(
+    account: Account, agent: Agent, receiver: Receiver, webhook: Subscription
+) -> None:
+    with receiving() as busy:
+        busy.reply = lambda received: Reply(delay=0.05)
+        services.subscribe(account, url=busy.url, events=[CALL_COMPLETED], agent=agent)
+        Subscription.objects.filter(id=webhook.id).update(status="paused")
+        publish(agent, 600)
+        Subscription.objects.filter(id=webhook.id).update(status="enabled")
+        publish(agent, 1)
+        began = time.time()
+        deliveries().run(linger=0)
+    assert len(receiver.requests) == 1
+    assert receiver.requests[0].at - began < 1
+    assert len(busy.requests) == 601
+
+
+def test_the_circuit_opens_after_failures_in_a_row_only(
+    webhook: Subscription, agent: Agent, receiver: Receiver, work: Work
+) -> None:
+    receiver.reply = lambda received: Reply(500 if len(receiver.requests) % 2 else 200)
+    publish(agent, 40)
+    work(for_=timedelta(minutes=1))
+    webhook.refresh_from_db()
+    assert webhook.failures_in_row < CIRCUIT_OPENS_AFTER

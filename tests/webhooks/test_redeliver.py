@@ -1,0 +1,114 @@
+"""`POST deliveries/{id}/redeliver`."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from agents.models import Agent
+from core.ids import new_id
+from core.times import rfc3339
+from tests.factories import Api
+from tests.receiver import Receiver, Reply
+from tests.webhooks.telling import DELIVERIES, answer_of, tell
+from webhooks.delivery import deliveries
+from webhooks.models import Delivery, Event, Subscription
+
+Work = Callable[..., None]
+
+
+@pytest.mark.parametrize("status", ["delivered", "failed", "held", "canceled"])
+def test_whatever_became_of_it_it_is_sent_again(
+    api: Api, agent: Agent, webhook: Subscription, receiver: Receiver, work: Work, status: str
+) -> None:
+    delivery = tell(agent)
+    work(for_=timedelta(seconds=1))
+    Delivery.objects.update(status=status)
+
+    answer = api.post(f"{DELIVERIES}/{delivery.native_id}/redeliver")
+    assert answer.status_code == 202
+    assert answer.json()["status"] == "pending"
+    assert answer.json()["nextAttemptAt"] is not None
+    work(for_=timedelta(seconds=1))
+
+    first, second = receiver.requests
+    assert first.body == second.body
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.attempts) == ("delivered", 2)
+
+
+def test_a_waiting_retry_is_due_now(
+    api: Api, agent: Agent, webhook: Subscription, receiver: Receiver, work: Work
+) -> None:
+    receiver.reply = lambda received: Reply(500)
+    delivery = tell(agent)
+    work(for_=timedelta(minutes=1))
+    receiver.reply = lambda received: Reply()
+    sent = len(receiver.requests)
+    Subscription.objects.update(resumes_at=None)
+
+    api.post(f"{DELIVERIES}/{delivery.id}/redeliver")
+    work(for_=timedelta(seconds=1))
+    assert len(receiver.requests) == sent + 1
+    delivery.refresh_from_db()
+    assert delivery.status == "delivered"
+
+
+@pytest.mark.parametrize(("lease", "is_left"), [(30, True), (-1, False)])
+def test_one_whose_lease_runs_is_left_to_its_worker(
+    api: Api, agent: Agent, webhook: Subscription, lease: int, is_left: bool
+) -> None:
+    delivery = tell(agent)
+    until = timezone.now() + timedelta(seconds=lease)
+    Delivery.objects.update(lease_token=new_id(), next_attempt_at=until)
+
+    assert api.post(f"{DELIVERIES}/{delivery.id}/redeliver").status_code == 202
+    delivery.refresh_from_db()
+    assert (delivery.next_attempt_at == until) == is_left
+    assert (delivery.lease_token is not None) == is_left
+
+
+@pytest.mark.django_db(transaction=True)
+def test_clicks_while_it_is_being_sent_do_not_send_it_twice(
+    api: Api, agent: Agent, webhook: Subscription, receiver: Receiver
+) -> None:
+    receiver.reply = lambda received: Reply(delay=2)
+    delivery = tell(agent)
+
+    def closing(action: Callable[[], Any]) -> Any:
+        try:
+            return action()
+        finally:
+            connection.close()
+
+    def click() -> int:
+        return int(api.post(f"{DELIVERIES}/{delivery.id}/redeliver").status_code)
+
+    with ThreadPoolExecutor(8) as threads:
+        worker = threads.submit(closing, lambda: deliveries().run(linger=0))
+        receiver.wait_for(1)
+        clicks = [threads.submit(closing, click) for _ in range(6)]
+        assert {one.result() for one in clicks} == {202}
+        worker.result()
+    assert len(receiver.requests) == 1
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.attempts) == ("delivered", 1)
+
+
+@pytest.mark.parametrize("status", ["paused", "disabled"])
+def test_nothing_is_sent_to_one_that_is_off(api: Api, agent: Agent, path: str, status: str) -> None:
+    delivery = tell(agent)
+    Subscription.objects.update(status=status)
+    since = {"since": rfc3339(timezone.now() - timedelta(days=1))}
+    for answer in (
+        api.post(f"{DELIVERIES}/{delivery.id}/redeliver"),
+        api.post(f"{path}/test"),
+        api.post(f"{path}/recover", since),
+    ):
+        assert answer_of(answer) == (409, "webhook_not_enabled")
+    assert Event.objects.count() == 1

@@ -1,0 +1,361 @@
+"""The outbox's SQL: leases of what is due, and where deliveries stand after their attempts.
+
+A lease pushes `next_attempt_at` past the longest possible attempt and marks the row with a token;
+results are written only where the token still stands. On PostgreSQL each is one statement for many
+rows, and any number of workers run it side by side (SKIP LOCKED). SQLite has one writer at a time
+anyway and does the same endpoint by endpoint. The same tests hold for both.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef
+
+from core.ids import new_id
+from webhooks.models import CIRCUIT_OPENS_AFTER, Attempt, Delivery, Subscription
+
+# Longer than an attempt can take, with room for the writing.
+LEASE = timedelta(seconds=30)
+# Endpoints that get turns instead of shares: how many of them one claim looks at.
+MOST_TURNS = 64
+# How far a rate limit may be caught up with after a pause.
+CATCH_UP = timedelta(milliseconds=50)
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A delivery that is ours to send until its lease ends."""
+
+    id: UUID
+    token: UUID
+    attempts: int
+    event_id: UUID
+    subject: str
+    body: str
+    subscription: Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a delivery stands after an attempt under `token`."""
+
+    id: UUID
+    token: UUID
+    status: str
+    next_attempt_at: datetime | None
+    ended_at: datetime | None
+
+
+def lease_due(free: int, *, rooms: Mapping[UUID, int], share: int, now: datetime) -> list[Leased]:
+    """Lease up to `free` due deliveries: to each endpoint its room, which is `share` if not in
+    `rooms`; who has the most room comes first, and first attempts before retries.
+
+    An endpoint whose circuit is open or whose rate is limited gets its turn instead, from one
+    worker at a time.
+    """
+    leased = _lease_turns(free, now=now)
+    if free > len(leased):
+        lease = _lease_shares_at_once if connection.vendor == "postgresql" else _lease_shares
+        leased += lease(free - len(leased), rooms=rooms, share=share, now=now)
+    return leased
+
+
+def settle(standings: Sequence[Standing]) -> None:
+    """Write where deliveries stand, each only if its lease is still the one it was sent under."""
+    if connection.vendor == "postgresql":
+        _settle_at_once(standings)
+        return
+    for one in standings:
+        held = Delivery.objects.filter(id=one.id, lease_token=one.token, status="pending")
+        held.update(
+            status=one.status,
+            attempts=F("attempts") + 1,
+            next_attempt_at=one.next_attempt_at,
+            ended_at=one.ended_at,
+            lease_token=None,
+        )
+
+
+def mend(*, now: datetime) -> None:
+    """Put right what crossed on the way: an event that was published while its webhook was enabled,
+    paused or removed by somebody else."""
+    pending = Delivery.objects.filter(status="pending")
+    held = Delivery.objects.filter(status="held")
+    enabled = Subscription.objects.present().filter(status=Subscription.Status.ENABLED)
+    idle = Subscription.objects.present().exclude(status=Subscription.Status.ENABLED)
+    held.filter(subscription__in=enabled).update(status="pending", next_attempt_at=now)
+    pending.not_being_sent(now=now).filter(subscription__in=idle).update(
+        status="held", next_attempt_at=None, lease_token=None
+    )
+    for waiting in (pending, held):
+        waiting.filter(subscription__deleted_at__isnull=False).update(
+            status="canceled", next_attempt_at=None, ended_at=now
+        )
+
+
+def next_due(*, now: datetime) -> datetime | None:
+    """When the next delivery comes due that may be sent; in the past if one is waiting."""
+    pending = Delivery.objects.filter(status="pending")
+    first = (
+        pending.filter(subscription__in=Subscription.objects.open(now=now))
+        .order_by("next_attempt_at")
+        .values_list("next_attempt_at", flat=True)
+        .first()
+    )
+    paused = (
+        Subscription.objects.present()
+        .filter(Exists(pending.filter(subscription=OuterRef("id"))))
+        .filter(status=Subscription.Status.ENABLED, resumes_at__gt=now)
+        .order_by("resumes_at")
+        .values_list("resumes_at", flat=True)
+        .first()
+    )
+    return min((moment for moment in (first, paused) if moment), default=None)
+
+
+def log_attempts(attempts: Sequence[dict[str, Any]]) -> None:
+    """Write attempts, given as ATTEMPT_COLUMNS, whoever holds the leases by now: they were made."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(LOG_SQL, [json.dumps(attempts, default=str)])
+    else:
+        Attempt.objects.bulk_create(Attempt(**attempt) for attempt in attempts)
+
+
+# Turns --------------------------------------------------------------------------------------------
+
+
+def _lease_turns(free: int, *, now: datetime) -> list[Leased]:
+    """One probe for an open circuit, what its rate allows for a limited endpoint."""
+    leased: list[Leased] = []
+    if not Subscription.objects.takes_turns().exists():
+        return leased
+    due = Delivery.objects.due(now=now).filter(subscription=OuterRef("id"))
+    with transaction.atomic():
+        turns = (
+            Subscription.objects.open(now=now)
+            .takes_turns()
+            .filter(Exists(due))
+            .select_for_update(skip_locked=True, of=("self",))
+            .order_by("resumes_at")[:MOST_TURNS]
+        )
+        for endpoint in turns:
+            most, resumes_at = _turn(endpoint, now=now)
+            mine = _lease_from(endpoint, min(most, free - len(leased)), now=now)
+            if mine:
+                resumes_at = resumes_at or _paced(endpoint, len(mine), now=now)
+                Subscription.objects.filter(id=endpoint.id).update(resumes_at=resumes_at)
+            leased += mine
+    return leased
+
+
+def _turn(endpoint: Subscription, *, now: datetime) -> tuple[int, datetime | None]:
+    """How many it may be sent, and until when it is then left alone, if that is known already."""
+    if endpoint.failures_in_row >= CIRCUIT_OPENS_AFTER:
+        # Until the probe's outcome is written, or its lease ends.
+        return 1, now + LEASE
+    waited = now - max(endpoint.resumes_at or now, now - CATCH_UP)
+    return max(int(waited.total_seconds() * (endpoint.requests_per_second or 1)), 1), None
+
+
+def _paced(endpoint: Subscription, sent: int, *, now: datetime) -> datetime:
+    since = max(endpoint.resumes_at or now, now - CATCH_UP)
+    return since + timedelta(seconds=sent / (endpoint.requests_per_second or 1))
+
+
+# Shares -------------------------------------------------------------------------------------------
+
+
+def _lease_shares(
+    free: int, *, rooms: Mapping[UUID, int], share: int, now: datetime
+) -> list[Leased]:
+    due = Delivery.objects.due(now=now).filter(subscription=OuterRef("id"))
+    waiting = list(Subscription.objects.open(now=now).takes_shares().filter(Exists(due)))
+    evenly = max(free // max(len(waiting), 1), 1)
+    leased: list[Leased] = []
+    for endpoint in sorted(waiting, key=lambda one: -rooms.get(one.id, share)):
+        room = min(rooms.get(endpoint.id, share), evenly, free - len(leased))
+        leased += _lease_from(endpoint, room, now=now)
+    return leased
+
+
+def _lease_from(endpoint: Subscription, most: int, *, now: datetime) -> list[Leased]:
+    if most <= 0:
+        return []
+    token = new_id()
+    with transaction.atomic():
+        due = list(
+            Delivery.objects.due(now=now)
+            .filter(subscription=endpoint)
+            .select_for_update(skip_locked=True, of=("self",))
+            .select_related("event")
+            .order_by("attempts", "next_attempt_at")[:most]
+        )
+        Delivery.objects.filter(id__in=[delivery.id for delivery in due]).update(
+            next_attempt_at=now + LEASE, lease_token=token
+        )
+    return [
+        Leased(
+            id=delivery.id,
+            token=token,
+            attempts=delivery.attempts,
+            event_id=delivery.event_id,
+            subject=delivery.event.subject,
+            body=delivery.event.body_for(endpoint.surface),
+            subscription=endpoint,
+        )
+        for delivery in due
+    ]
+
+
+# Who has anything pending is found by hopping along the two lanes' indexes from one subscription to
+# the next, so a backlog of a hundred thousand costs one hop. Each endpoint then yields what it has
+# room for; `turn` deals them out evenly where there are more of them than free slots.
+LEASE_SHARES = """
+WITH RECURSIVE
+first_lane AS (
+    (SELECT subscription_id AS id FROM webhooks_delivery
+     WHERE status = 'pending' AND attempts = 0 ORDER BY subscription_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT subscription_id FROM webhooks_delivery
+            WHERE status = 'pending' AND attempts = 0 AND subscription_id > first_lane.id
+            ORDER BY subscription_id LIMIT 1)
+    FROM first_lane WHERE first_lane.id IS NOT NULL
+),
+retry_lane AS (
+    (SELECT subscription_id AS id FROM webhooks_delivery
+     WHERE status = 'pending' AND attempts > 0 ORDER BY subscription_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT subscription_id FROM webhooks_delivery
+            WHERE status = 'pending' AND attempts > 0 AND subscription_id > retry_lane.id
+            ORDER BY subscription_id LIMIT 1)
+    FROM retry_lane WHERE retry_lane.id IS NOT NULL
+),
+endpoint AS (
+    SELECT s.id, COALESCE(busy.room, %(share)s) AS room
+    FROM (SELECT id FROM first_lane UNION SELECT id FROM retry_lane) AS waiting
+    JOIN webhooks_subscription s ON s.id = waiting.id
+    LEFT JOIN unnest(%(busy)s::uuid[], %(rooms)s::int[]) AS busy (id, room) ON busy.id = s.id
+    WHERE s.status = 'enabled' AND s.deleted_at IS NULL
+      AND (s.resumes_at IS NULL OR s.resumes_at <= %(now)s)
+      AND s.failures_in_row < %(opens_after)s AND s.requests_per_second IS NULL
+),
+due AS (
+    SELECT picked.id, row_number() OVER (PARTITION BY endpoint.id ORDER BY picked.lane)
+                      - endpoint.room AS turn
+    FROM endpoint CROSS JOIN LATERAL (
+        SELECT id, 1 AS lane FROM (
+            SELECT id FROM webhooks_delivery
+            WHERE subscription_id = endpoint.id AND status = 'pending' AND attempts = 0
+              AND next_attempt_at <= %(now)s
+            ORDER BY next_attempt_at LIMIT endpoint.room FOR UPDATE SKIP LOCKED
+        ) AS first_attempts
+        UNION ALL
+        SELECT id, 2 FROM (
+            SELECT id FROM webhooks_delivery
+            WHERE subscription_id = endpoint.id AND status = 'pending' AND attempts > 0
+              AND next_attempt_at <= %(now)s
+            ORDER BY next_attempt_at LIMIT endpoint.room FOR UPDATE SKIP LOCKED
+        ) AS retries
+        ORDER BY lane LIMIT endpoint.room
+    ) AS picked
+    ORDER BY turn LIMIT %(free)s
+)
+UPDATE webhooks_delivery d SET next_attempt_at = %(until)s, lease_token = %(token)s
+FROM due, webhooks_event e, webhooks_subscription s
+WHERE d.id = due.id AND e.id = d.event_id AND s.id = d.subscription_id
+RETURNING d.id, d.attempts, e.id, e.subject,
+          CASE WHEN s.surface = 'zapier' THEN e.zapier_body ELSE e.body END, s.id, {columns}
+"""
+# What sending to an endpoint, and judging it, takes.
+ENDPOINT_COLUMNS = [
+    "url",
+    "surface",
+    "encrypted_secret",
+    "encrypted_old_secret",
+    "old_secret_until",
+    "failing_since",
+    "failures_in_row",
+]
+
+
+LEASE_SHARES_SQL = LEASE_SHARES.format(columns=", ".join(f"s.{name}" for name in ENDPOINT_COLUMNS))
+
+
+def _lease_shares_at_once(
+    free: int, *, rooms: Mapping[UUID, int], share: int, now: datetime
+) -> list[Leased]:
+    token = new_id()
+    values: dict[str, Any] = {
+        "free": free,
+        "share": share,
+        "busy": list(rooms),
+        "rooms": list(rooms.values()),
+        "now": now,
+        "until": now + LEASE,
+        "token": token,
+        "opens_after": CIRCUIT_OPENS_AFTER,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(LEASE_SHARES_SQL, values)
+        rows = cursor.fetchall()
+    endpoints = {
+        row[5]: Subscription(id=row[5], **dict(zip(ENDPOINT_COLUMNS, row[6:], strict=True)))
+        for row in {row[5]: row for row in rows}.values()
+    }
+    return [
+        Leased(
+            id=row[0],
+            token=token,
+            attempts=row[1],
+            event_id=row[2],
+            subject=row[3],
+            body=row[4],
+            subscription=endpoints[row[5]],
+        )
+        for row in rows
+    ]
+
+
+SETTLE = """
+UPDATE webhooks_delivery d
+SET status = r.status, attempts = d.attempts + 1, next_attempt_at = r.next_attempt_at,
+    ended_at = r.ended_at, lease_token = NULL
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+     AS r (id, token, status, next_attempt_at, ended_at)
+WHERE d.id = r.id AND d.lease_token = r.token AND d.status = 'pending'
+"""
+
+
+def _settle_at_once(standings: Sequence[Standing]) -> None:
+    columns = [
+        [getattr(one, name) for one in standings]
+        for name in ("id", "token", "status", "next_attempt_at", "ended_at")
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(SETTLE, columns)
+
+
+# One JSON value in place of a thousand parameters: writing the log costs as much as sending else.
+LOG = """
+INSERT INTO webhooks_attempt ({columns})
+SELECT {columns} FROM jsonb_populate_recordset(NULL::webhooks_attempt, %s::jsonb)
+"""
+ATTEMPT_COLUMNS = [
+    "delivery_id",
+    "number",
+    "started_at",
+    "duration",
+    "failure",
+    "request_headers",
+    "response_status",
+    "response_headers",
+    "response_body",
+    "address",
+]
+LOG_SQL = LOG.format(columns=", ".join(ATTEMPT_COLUMNS))
