@@ -28,6 +28,9 @@ check: $(VENV)/.development
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
+bench: $(VENV)/.development
+	$(BIN)/python -m bench
+
 requirements: $(VENV)/.development
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --custom-compile-command "make requirements" -q -o requirements.txt
