@@ -8,11 +8,14 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db.models import F, Q
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Round
 
 from agents.models import Account, LedgerEntry
 from core.errors import InsufficientCredits
 
 Kind = LedgerEntry.Kind
+DECIMAL_PLACES = 4
 
 
 def top_up(account: Account, *, amount: Decimal, reason: str) -> None:
@@ -45,7 +48,7 @@ def _move(
 ) -> None:
     affordable = Q(credits=None) | Q(credits__gte=-credits)
     moved = Account.objects.filter(affordable, id=account_id).update(
-        credits=F("credits") + credits, reserved=F("reserved") + reserved
+        credits=_exactly(F("credits") + credits), reserved=_exactly(F("reserved") + reserved)
     )
     if not moved:
         raise InsufficientCredits
@@ -57,3 +60,8 @@ def _move(
         subject_id=subject_id,
         reason=reason,
     )
+
+
+def _exactly(sum: CombinedExpression) -> Round:
+    """SQLite adds decimals as floats: ten times 0.1 must make 1."""
+    return Round(sum, precision=DECIMAL_PLACES)

@@ -5,7 +5,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-VARIABLE = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
+# No two parts of this can match the same character: a template is anybody's, and a pattern that
+# backtracks would hold the whole process up.
+VARIABLE = re.compile(r"\{\{([^{}]+)\}\}")
+MAX_LENGTH = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -16,18 +19,29 @@ class Rendered:
     missing: tuple[str, ...]
 
 
+class TooLong(ValueError):
+    """The params make the text longer than MAX_LENGTH characters."""
+
+
 def render(template: str, params: Mapping[str, object]) -> Rendered:
     """`template` with its variables filled in; one without a param becomes nothing.
 
-    One pass: what a param contains is text, never a variable of its own.
+    One pass: what a param contains is text, never a variable of its own. Raises TooLong before it
+    builds what would be too long.
     """
     missing: dict[str, None] = {}
+    room = MAX_LENGTH - len(template)
 
     def fill(match: re.Match[str]) -> str:
-        name = match[1]
-        if name not in params:
+        nonlocal room
+        name = match[1].strip()
+        if name not in params and name:
             missing[name] = None
-        return _spoken(params.get(name))
+        text = _spoken(params.get(name))
+        room -= len(text)
+        if room < 0:
+            raise TooLong
+        return text
 
     return Rendered(text=VARIABLE.sub(fill, template), missing=tuple(missing))
 

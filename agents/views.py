@@ -60,6 +60,9 @@ class KeyView(APIView):
         response = super().finalize_response(request, response, *args, **kwargs)
         for name, value in (self.usage.headers if self.usage else {}).items():
             response[name] = value
+        if self.usage and "Retry-After" in response:
+            # Whichever limit refused it, the headers agree on when it is over.
+            response["RateLimit-Reset"] = response["Retry-After"]
         return response
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], JsonResponse]:
@@ -106,7 +109,10 @@ class ZapierView(KeyView):
     @cached_property
     def inputs(self) -> dict[str, Any]:
         """What was given: by the body first, then by the query string."""
-        body: Any = self.request.data
+        try:
+            body: Any = self.request.data
+        except (LookupError, UnicodeError):
+            raise errors.InvalidRequest("The body is in a character set we do not read") from None
         return given_inputs(body, self.request.query_params)
 
     def require(self, *names: str) -> None:

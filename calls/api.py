@@ -20,7 +20,6 @@ from core.pagination import NewestFirst
 from core.phone import to_e164
 from core.schema import error
 
-MAX_OBJECT_BYTES = 16 * 1024
 IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
@@ -29,7 +28,7 @@ class SmallObjectField(serializers.DictField):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         value: dict[str, Any] = super().to_internal_value(data)
-        if len(json.dumps(value, ensure_ascii=False).encode()) > MAX_OBJECT_BYTES:
+        if len(json.dumps(value, ensure_ascii=False).encode()) > services.MAX_OBJECT_BYTES:
             raise serializers.ValidationError("is larger than 16 KiB")
         return value
 
@@ -131,13 +130,16 @@ class CallListView(NativeListView):
 class CallView(NativeView):
     @extend_schema(operation_id="getCall", summary="Look at a call", responses=CallSerializer)
     def get(self, request: Request, call_id: str) -> Response:
-        return Response(CallSerializer(services.find_call(self.account, call_id)).data)
+        return Response(CallSerializer(services.find_call(self.api_key, call_id)).data)
 
 
 class NewestLineFirst(NewestFirst):
     """Timeline lines are numbered in the order in which we learned of them."""
 
     ordering = ("-id", "-at")
+
+    def check_position(self, position: str) -> None:
+        int(position)
 
 
 class CallTimelineView(NativeListView):
@@ -149,7 +151,7 @@ class CallTimelineView(NativeListView):
         responses=CallEventSerializer(many=True),
     )
     def get(self, request: Request, call_id: str) -> Response:
-        call = services.find_call(self.account, call_id)
+        call = services.find_call(self.api_key, call_id)
         return self.page(call.timeline.select_related("dial"), CallEventSerializer)
 
 

@@ -71,11 +71,16 @@ def begin_dial(call_id: UUID, *, lease: timedelta, now: datetime) -> Dial | None
             asks=1,
             asked_at=now,
             due_at=now + lease,
-            deadline_at=now + timedelta(seconds=call.ring_timeout) + SILENCE_GRACE,
+            deadline_at=ring_deadline(call, since=now),
             lease_token=new_id(),
         )
         note(call, type=Status.DIALING, at=now, dial=dial, detail={"carrier": call.carrier})
     return dial
+
+
+def ring_deadline(call: Call, *, since: datetime) -> datetime:
+    """The moment from which a call that is not answered is overdue."""
+    return since + timedelta(seconds=call.ring_timeout) + SILENCE_GRACE
 
 
 def apply(*, dial_id: UUID, report: Report) -> bool:
@@ -122,7 +127,7 @@ def _take(call: Call, dial: Dial, report: Report) -> None:
     if report.status == DialStatus.IN_PROGRESS:
         _answer(call, dial, report)
     elif report.status == DialStatus.RINGING:
-        dial.deadline_at = report.at + timedelta(seconds=call.ring_timeout) + SILENCE_GRACE
+        dial.deadline_at = ring_deadline(call, since=report.at)
     elif report.status in TERMINAL:
         _end(call, dial, report)
     _publish(call, dial)

@@ -43,6 +43,10 @@ class CallQuerySet(OfAccount["Call"]):
         """Waiting calls whose time to be dialled has come, longest waiting first."""
         return self.filter(status=Status.QUEUED, due_at__lte=now).order_by("due_at", "id")
 
+    def known_as(self, call_id: UUID) -> Self:
+        """Those whose own id it is, or whose client chose it."""
+        return self.filter(Q(id=call_id) | Q(client_id=call_id))
+
     def active(self) -> Self:
         return self.filter(status__in=ACTIVE)
 
@@ -55,6 +59,8 @@ class Call(models.Model):
     # The id a Zapier client chose for it: unique within its account and mode, never globally.
     client_id = models.UUIDField(null=True)
     request_id = models.CharField(max_length=64)
+    # Of the order as it was sent: what the database keeps of it may read back differently.
+    fingerprint = models.CharField(max_length=64, blank=True)
     client_address = models.GenericIPAddressField(null=True)
     mode = models.CharField(max_length=4, choices=Mode)
     carrier = models.CharField(max_length=40)

@@ -16,19 +16,21 @@ from django.utils import timezone
 from agents.credits import reserve
 from agents.errors import AgentDisabled
 from agents.models import Account, Agent, ApiKey, Mode
-from agents.prompts import render
+from agents.prompts import Rendered, TooLong, render
 from agents.services import find_agent
 from calls import lifecycle
 from calls.carriers.simulated import rehearse_acceptance
 from calls.errors import CallIdAlreadyUsed, CallNotFound, FromNumberMissing, IdempotencyConflict
 from calls.models import Call, IdempotencyKey
-from core.errors import InvalidNumber
+from core.errors import InvalidNumber, InvalidRequest
 from core.ids import new_id, parse_id
 from core.phone import region_of, to_e164
 from core.wake import wake
 
 DIAL = "calls.dial"
 IDEMPOTENCY_KEPT = timedelta(hours=24)
+# What params and metadata may weigh, as JSON.
+MAX_OBJECT_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,16 @@ def place_call(
         return faster, True
 
 
-def find_call(account: Account, call_id: object) -> Call:
-    """The account's call by either form of its id. Raises CallNotFound."""
+def find_call(api_key: ApiKey, call_id: object) -> Call:
+    """The account's call by either form of its id, ours or the one that a client chose.
+
+    Where a live and a test call were given the same id, it is the key's own. Raises CallNotFound.
+    """
     parsed = parse_id("call", call_id)
-    call = parsed and Call.objects.for_account(account).filter(id=parsed).first()
-    if not call:
+    calls = list(Call.objects.for_account(api_key.account).known_as(parsed)) if parsed else []
+    if not calls:
         raise CallNotFound
-    return call
+    return min(calls, key=lambda call: (call.id != parsed, call.mode != api_key.mode))
 
 
 def forget_idempotency_keys(*, now: datetime) -> int:
@@ -145,7 +150,8 @@ def _find_placed(request: CallRequest, *, origin: Origin, client_id: UUID) -> Ca
     agent = find_agent(origin.account, request.agent_id)
     call = (
         Call.objects.for_account(origin.account)
-        .filter(mode=origin.api_key.mode, client_id=client_id)
+        .known_as(client_id)
+        .filter(mode=origin.api_key.mode)
         .first()
     )
     if call and not _is_order_of(call, request, agent=agent):
@@ -154,6 +160,8 @@ def _find_placed(request: CallRequest, *, origin: Origin, client_id: UUID) -> Ca
 
 
 def _is_order_of(call: Call, request: CallRequest, *, agent: Agent) -> bool:
+    if call.fingerprint == request.fingerprint:
+        return True
     region = region_of(agent.default_number)
     asked = (agent.id, _e164("to_number", request.to_number, region=region), request.params)
     if asked != (call.agent_id, call.to_number, call.params):
@@ -182,14 +190,14 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
     now, mode = timezone.now(), origin.api_key.mode
     region = region_of(agent.default_number)
     max_duration = request.max_duration or agent.max_duration
-    params = request.params or {}
-    prompt, greeting = render(agent.prompt, params), render(agent.greeting, params)
+    prompt, greeting = _rendered(agent.prompt, request), _rendered(agent.greeting, request)
     return Call(
         id=call_id,
         account=origin.account,
         agent=agent,
         api_key=origin.api_key,
         request_id=origin.request_id,
+        fingerprint=request.fingerprint,
         client_address=origin.address,
         mode=mode,
         # A test key never reaches another carrier.
@@ -216,6 +224,16 @@ def _from_number(request: CallRequest, *, agent: Agent, region: str | None) -> s
     if not agent.default_number:
         raise FromNumberMissing
     return agent.default_number
+
+
+def _rendered(template: str, request: CallRequest) -> Rendered:
+    try:
+        return render(template, request.params or {})
+    except TooLong:
+        raise InvalidRequest(
+            "params: make the agent's prompt longer than 64 KiB",
+            fields={"params": "make the agent's prompt longer than 64 KiB"},
+        ) from None
 
 
 def _e164(name: str, text: str, *, region: str | None) -> str:

@@ -176,4 +176,7 @@ def _params(given: object) -> dict[str, Any]:
             given = read_json(given.encode())
         except ParseError:
             return {}
-    return given if isinstance(given, dict) else {}
+    params = given if isinstance(given, dict) else {}
+    if len(json.dumps(params, ensure_ascii=False).encode()) > services.MAX_OBJECT_BYTES:
+        raise InvalidRequest("params is larger than 16 KiB")
+    return params

@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 WEB_THREADS = 8
 # Two drains, the sweep, and room for what is to come.
 WORKER_THREADS = 6
+MAX_BODY_BYTES = 4 * 1024 * 1024
 STOP_SECONDS = 20.0
 
 
@@ -41,6 +42,8 @@ def serve(*, on_ready: Callable[[], None]) -> None:
         threads=WEB_THREADS,
         ident="",
         asyncore_use_poll=True,
+        # Enough for the largest form of the admin; the API says no to far less, in its own words.
+        max_request_body_size=MAX_BODY_BYTES,
         # Forwarded headers are for the one middleware that knows whom to believe.
         clear_untrusted_proxy_headers=False,
     )

@@ -30,7 +30,8 @@ def logging_config(*, level: str, format: str) -> dict[str, Any]:
         cache_logger_on_first_use=True,
     )
     last: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        # Plain: a pretty traceback prints local variables, and secrets are among them.
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if format == "console"
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -52,5 +53,7 @@ def logging_config(*, level: str, format: str) -> dict[str, Any]:
             "kombu": {"level": "WARNING"},
             "aiohttp": {"level": "WARNING"},
             "django.request": {"level": "ERROR"},
+            # Whoever scans for hosts may not fill the log.
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
         },
     }

@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,24 @@ def items(name: str) -> list[str]:
     return [item.strip() for item in text(name).split(",") if item.strip()]
 
 
+def is_url(url: str, *, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and (parts.port or 1) > 0
+    except ValueError:  # a port that is none
+        return False
+
+
+def is_target(text: str) -> bool:
+    """Whether it is a host name, an address or a CIDR."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        looks_like_address = re.fullmatch(r"[0-9./]+", text)
+        return not looks_like_address and bool(re.fullmatch(r"[A-Za-z0-9_.-]+", text))
+    return True
+
+
 def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
@@ -63,11 +82,11 @@ PORT = integer("PORT", 8000, least=1, most=65535)
 PUBLIC_URL = text("PUBLIC_URL").rstrip("/")
 VAR_DIR = Path(text("VAR_DIR") or BASE_DIR / "var")
 
+if PUBLIC_URL and not re.fullmatch(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?", PUBLIC_URL):
+    raise ImproperlyConfigured(
+        "PUBLIC_URL must look like https://calls.example.org: a scheme and a host, without a path"
+    )
 _public = urlsplit(PUBLIC_URL)
-if PUBLIC_URL and (_public.scheme not in ("http", "https") or not _public.hostname):
-    raise ImproperlyConfigured("PUBLIC_URL must look like https://calls.example.org")
-if _public.path or _public.query:
-    raise ImproperlyConfigured("PUBLIC_URL must be a scheme and a host, without a path")
 if not PUBLIC_URL and not is_loopback(HOST):
     raise ImproperlyConfigured(
         f"HOST={HOST} is reachable from other machines: set PUBLIC_URL, "
@@ -90,6 +109,13 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 _DATABASE_URL = text("DATABASE_URL")
 REDIS_URL = text("REDIS_URL")
 BROKER_URL = text("BROKER_URL") or REDIS_URL or "memory://localhost"
+for _name, _url, _schemes in (
+    ("DATABASE_URL", _DATABASE_URL, ("postgres", "postgresql", "sqlite")),
+    ("REDIS_URL", REDIS_URL, ("redis", "rediss", "unix")),
+    ("BROKER_URL", BROKER_URL, ("redis", "rediss", "amqp", "amqps", "memory")),
+):
+    if _url and not is_url(_url, schemes=_schemes):
+        raise ImproperlyConfigured(f"{_name} must be a {_schemes[0]}:// URL")
 
 DATABASES: dict[str, dict[str, Any]] = {
     "default": (
@@ -101,7 +127,7 @@ DATABASES: dict[str, dict[str, Any]] = {
 _database = DATABASES["default"]
 IS_SQLITE = str(_database["ENGINE"]).endswith("sqlite3")
 if not IS_SQLITE and not str(_database["ENGINE"]).endswith("postgresql"):
-    raise ImproperlyConfigured("DATABASE_URL must be a postgres:// or sqlite:// URL")
+    raise ImproperlyConfigured("DATABASE_URL must be a postgres:// URL")
 _database["CONN_MAX_AGE"] = 60
 _database["CONN_HEALTH_CHECKS"] = True
 if IS_SQLITE:
@@ -146,6 +172,8 @@ if not SECRET_KEY or not ENCRYPTION_KEYS:
         "(`openssl rand -base64 32 | tr '+/' '-_'`), the same on every host"
     )
 
+if len(SECRET_KEY) < 32:
+    raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters")
 try:
     for _key in ENCRYPTION_KEYS:
         Fernet(_key)
@@ -161,7 +189,13 @@ WEB_WORKERS = integer("WEB_WORKERS", 2, least=1, most=64)
 # What may be reached ------------------------------------------------------------------------------
 
 WEBHOOK_ALLOWED_TARGETS = items("WEBHOOK_ALLOWED_TARGETS")
-if "WEBHOOK_ALLOWED_TARGETS" not in os.environ and is_loopback(HOST):
+for _target in WEBHOOK_ALLOWED_TARGETS:
+    if not is_target(_target):
+        raise ImproperlyConfigured(
+            f"WEBHOOK_ALLOWED_TARGETS takes host names, addresses and CIDRs; {_target} is none"
+        )
+_stays_here = is_loopback(HOST) and is_loopback(_public.hostname or HOST)
+if "WEBHOOK_ALLOWED_TARGETS" not in os.environ and _stays_here:
     WEBHOOK_ALLOWED_TARGETS = ["127.0.0.0/8", "::1"]
 
 # What happens when --------------------------------------------------------------------------------
@@ -179,6 +213,8 @@ WEBHOOK_RETRY_SCHEDULE = [
     timedelta(hours=20),
     timedelta(hours=24),
 ]
+# Paused and disabled ones count too, and so do Zapier's.
+MAX_WEBHOOKS_PER_ACCOUNT = 50
 LIVE_KEY_REQUESTS_PER_MINUTE = 60
 TEST_KEY_REQUESTS_PER_MINUTE = 600
 BAD_KEYS_PER_MINUTE = 60
@@ -291,6 +327,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CallStatus": "calls.models.Status",
         "WebhookStatus": "webhooks.models.Subscription.Status",
+        "DeliveryStatus": "webhooks.models.Delivery.Status",
         "Mode": "agents.models.Mode",
         "Acceptance": [("success", "success")],
     },

@@ -15,7 +15,9 @@ from core.middleware import MAX_BODY_BYTES  # noqa: E402 - needs the settings
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "") and not environ.get("CONTENT_LENGTH"):
+    if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower() and not environ.get(
+        "CONTENT_LENGTH"
+    ):
         _measure(environ)
     return django(environ, start_response)
 

@@ -26,6 +26,7 @@ def trusted_proxies(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         meta = request.META
+        meta["REMOTE_ADDR"] = str(_address(meta.get("REMOTE_ADDR", "")) or "")
         forwarded_for = meta.pop("HTTP_X_FORWARDED_FOR", "")
         forwarded_proto = meta.pop("HTTP_X_FORWARDED_PROTO", "").strip().lower()
         if _is_proxy(meta.get("REMOTE_ADDR", "")):
@@ -41,7 +42,8 @@ def _client_address(forwarded_for: str) -> str | None:
     """The last address that is not a proxy of ours: those before it are anybody's claim."""
     for hop in reversed(forwarded_for.split(",")):
         if not _is_proxy(hop.strip()):
-            return hop.strip() if _address(hop.strip()) else None
+            address = _address(hop.strip())
+            return str(address) if address else None
     return None
 
 
@@ -52,9 +54,12 @@ def _is_proxy(text: str) -> bool:
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
+    # An IPv4 client of a socket that listens on :: comes as ::ffff:a.b.c.d.
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
 
 
 def request_id(get_response: GetResponse) -> GetResponse:

@@ -1,5 +1,6 @@
 """Lists: `{"results": [...], "next": <url or null>}`, newest first, by cursor."""
 
+from datetime import datetime
 from typing import Any
 
 from rest_framework.exceptions import NotFound, ValidationError
@@ -16,9 +17,16 @@ class NewestFirst(CursorPagination):
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         try:
-            return super().decode_cursor(request)
-        except NotFound:
+            cursor = super().decode_cursor(request)
+            if cursor and cursor.position is not None:
+                self.check_position(str(cursor.position))
+        except (NotFound, ValueError):
             raise ValidationError({"cursor": "is not one that we gave out"}) from None
+        return cursor
+
+    def check_position(self, position: str) -> None:
+        """Raise ValueError for what cannot be compared with the first column of `ordering`."""
+        datetime.fromisoformat(position)
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"results": data, "next": self.get_next_link()})
