@@ -13,7 +13,10 @@ HANG_SECONDS = 20
 
 
 def serve(pipe: Connection) -> None:
-    """Serve on a free port until the parent ends this process; arrival times go to `pipe`."""
+    """Serve on a free port, told through `pipe`, until the parent ends this process.
+
+    GET /report answers what arrived since the last one: paths and Unix times.
+    """
     arrivals: list[tuple[str, float]] = []
 
     async def take(request: web.Request) -> web.Response:
@@ -24,9 +27,9 @@ def serve(pipe: Connection) -> None:
         return web.Response()
 
     async def report(request: web.Request) -> web.Response:
-        pipe.send(list(arrivals))
+        told = list(arrivals)
         arrivals.clear()
-        return web.Response()
+        return web.json_response(told)
 
     async def run() -> None:
         app = web.Application()
@@ -43,13 +46,13 @@ def serve(pipe: Connection) -> None:
 
 
 @contextmanager
-def receiving() -> Iterator[tuple[str, Connection]]:
-    """The receiver's base URL, and the pipe on which it reports after a GET of /report."""
+def receiving() -> Iterator[str]:
+    """The receiver's base URL."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,))
     process.start()
     try:
-        yield f"http://127.0.0.1:{ours.recv()}", ours
+        yield f"http://127.0.0.1:{ours.recv()}"
     finally:
         process.kill()
         process.join()

@@ -248,6 +248,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "core.middleware.trusted_proxies",
     "core.middleware.request_id",
+    "core.middleware.probes",
+    "core.middleware.no_nul",
     "core.middleware.https_required",
     "core.middleware.body_limit",
     "django.middleware.security.SecurityMiddleware",
@@ -296,7 +298,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = REQUIRE_HTTPS
 # The API refuses plain http instead: a redirect comes after the key was sent in clear.
-SECURE_REDIRECT_EXEMPT = [r"^api/", r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_REDIRECT_EXEMPT = [r"^api/"]
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

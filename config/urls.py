@@ -13,7 +13,6 @@ from agents import api as agents
 from agents import zapier as agents_zapier
 from calls import api as calls
 from calls import zapier as calls_zapier
-from core import health
 from core.errors import DomainError, InternalError, InvalidRequest, NotFound
 from core.responses import error_response, is_api
 from webhooks import api as webhooks
@@ -25,8 +24,6 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
-    path("healthz", health.alive),
-    path("readyz", health.ready),
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/v1/account", calls.AccountView.as_view()),

@@ -33,6 +33,12 @@ class OperatorAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        # A filter that says yes or no to the start of a hash gives it away bit by bit.
+        if "digest" in lookup or "secret" in lookup:
+            return False
+        return bool(super().lookup_allowed(lookup, value, request))
+
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Model | None:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 
+from core import health
 from core.errors import HttpsRequired, PayloadTooLarge
 from core.ids import new_id
 from core.responses import error_response, is_api
@@ -17,6 +18,8 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 MAX_BODY_BYTES = 64 * 1024
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+PROBES = {"/healthz": health.alive, "/readyz": health.ready}
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +63,27 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     # An IPv4 client of a socket that listens on :: comes as ::ffff:a.b.c.d.
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
+
+
+def probes(get_response: GetResponse) -> GetResponse:
+    """Answer /healthz and /readyz under any host name: probes know addresses only."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        view = PROBES.get(request.path)
+        return view(request) if view else get_response(request)
+
+    return middleware
+
+
+def no_nul(get_response: GetResponse) -> GetResponse:
+    """Refuse a NUL in a page's query: PostgreSQL knows none. The API names the field instead."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if "%00" in request.META.get("QUERY_STRING", "") and not is_api(request):
+            return HttpResponseBadRequest("A query must not contain a NUL character")
+        return get_response(request)
+
+    return middleware
 
 
 def request_id(get_response: GetResponse) -> GetResponse:

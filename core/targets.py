@@ -9,6 +9,8 @@ from django.conf import settings
 
 from core.errors import InvalidUrl
 
+MAX_URL_BYTES = 2000
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -28,7 +30,6 @@ NEVER = tuple(
         "64:ff9b:1::/48",
         "::/96",
         "fec0::/10",
-        "3fff::/20",
     )
 )
 
@@ -38,6 +39,8 @@ def check_url(url: str) -> yarl.URL:
 
     Names are not resolved here: their address is checked when it is dialled.
     """
+    if len(url.encode(errors="replace")) > MAX_URL_BYTES:
+        raise InvalidUrl("The webhook URL is longer than 2,000 bytes")
     parsed = _parsed(url)
     host = parsed.host or ""
     named = is_named(host)

@@ -70,10 +70,11 @@ class SubscriptionAdmin(SubscriptionControls):
     ]
     fieldsets = [
         *add_fieldsets,
-        ("State", {"fields": ["status", "why", "health"]}),
+        ("State", {"fields": ["shown_status", "why", "health"]}),
         ("About", {"fields": ["native_id", "id", "surface", "made"]}),
     ]
-    readonly_fields = ["why", "health", "native_id", "id", "surface", "made"]
+    # A status is changed by its buttons: a form that stood open would change it back.
+    readonly_fields = ["shown_status", "why", "health", "native_id", "id", "surface", "made"]
     actions_detail = [
         "send_test_event",
         "recover",

@@ -52,7 +52,6 @@ class WebhookListView(NativeListView):
         given = WebhookSerializer(data=request.data, context={"account": self.account})
         given.is_valid(raise_exception=True)
         fields = given.fields_given()
-        fields.pop("status", None)
         subscription, secret = services.subscribe(self.account, **fields)
         return Response({**WebhookSerializer(subscription).data, "secret": secret}, status=201)
 

@@ -12,7 +12,8 @@ from webhooks.errors import DeliveryNotFound, WebhookNotEnabled, WebhookNotFound
 from webhooks.events import TEST
 from webhooks.models import Delivery, DeliveryQuerySet, Event, Subscription, Surface
 from webhooks.payloads import native_body, test_disposition, zapier_body
-from webhooks.services import lock_subscription, wake_deliveries
+from webhooks.publishing import wake_deliveries
+from webhooks.services import lock_subscription
 from webhooks.signing import new_secret
 
 OVERLAP = timedelta(hours=24)

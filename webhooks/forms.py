@@ -8,7 +8,6 @@ from django.utils import timezone
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminSelectWidget,
     UnfoldAdminSplitDateTimeWidget,
     UnfoldAdminTextInputWidget,
 )
@@ -44,21 +43,10 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldAdminIntegerFieldWidget(),
         help_text="At most so many requests each second. Empty: no limit.",
     )
-    status = forms.ChoiceField(
-        widget=UnfoldAdminSelectWidget(),
-        help_text="While it is paused, events are held; they are sent once it is enabled.",
-    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance._state.adding:
-            del self.fields["status"]
-            return
-        # Only failures disable a webhook; an operator pauses and enables.
-        offered = {Status.ENABLED, Status.PAUSED, Status(self.instance.status)}
-        choices = [(one.value, one.label) for one in Status if one in offered]
-        self.fields["status"].choices = choices  # type: ignore[attr-defined]
-        if "agent" in self.fields:
+        if "agent" in self.fields and not self.instance._state.adding:
             theirs = Agent.objects.for_account(self.instance.account)
             self.fields["agent"].queryset = theirs  # type: ignore[attr-defined]
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from core.backoff import jittered
 from webhooks.models import CIRCUIT_OPENS_AFTER, Delivery, Subscription
+from webhooks.publishing import publish_disabled
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +69,7 @@ def disable(subscription: Subscription, *, reason: str) -> None:
     )
     if disabled:
         hold_deliveries(subscription)
+        publish_disabled(subscription, reason=reason)
         log.warning("endpoint_disabled", webhook=subscription.native_id, reason=reason)
 
 

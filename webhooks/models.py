@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Self
+from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
@@ -107,8 +108,8 @@ class Subscription(models.Model):
     def native_id(self) -> str:
         return native_id("whk", self.id)
 
-    def wants(self, type: str, *, agent: Agent) -> bool:
-        return type in self.events and self.agent_id in (None, agent.id)
+    def wants(self, type: str, *, agent_id: UUID | None) -> bool:
+        return type in self.events and self.agent_id in (None, agent_id)
 
     def signing_secrets(self, *, now: datetime) -> list[str]:
         """The secrets that sign now: during a rotation's overlap the old one, then the new one."""

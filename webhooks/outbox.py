@@ -274,6 +274,8 @@ RETURNING d.id, d.attempts, e.id, e.subject,
 """
 # What sending to an endpoint, and judging it, takes.
 ENDPOINT_COLUMNS = [
+    "account_id",
+    "agent_id",
     "url",
     "surface",
     "encrypted_secret",

@@ -1,31 +1,34 @@
 """Bodies: rendered once, when the event happens, and sent as they are ever after."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from core.ids import native_id
 from core.times import rfc3339
 
+# An event is never refused for its size: beyond this it is cut to what the two documents promise,
+# and says so. The whole call stays at `GET calls/{id}`.
+MAX_BYTES = 256 * 1024
+NATIVE_FIELDS = ("callId", "agentId", "duration", "status")
+ZAPIER_FIELDS = ("id", "call_id", "agent_id", "campaign_id", "status")
+
 
 def native_body(
     *, type: str, data: Mapping[str, object], event_id: UUID, created_at: datetime
 ) -> str:
     """`{"event", "data", "id", "created_at"}`: the API best practices' example, and two fields."""
-    return _compact(
-        {
-            "event": type,
-            "data": data,
-            "id": native_id("evt", event_id),
-            "created_at": rfc3339(created_at),
-        }
+    frame = {"id": native_id("evt", event_id), "created_at": rfc3339(created_at)}
+    return _bounded({"event": type, "data": data, **frame}) or _compact(
+        {"event": type, "data": _cut(data, NATIVE_FIELDS), **frame}
     )
 
 
 def zapier_body(disposition: Mapping[str, object], *, event_id: UUID) -> str:
     """One object: the Zapier guide's fields, ours, and the event's id to tell duplicates by."""
-    return _compact({**disposition, "id": str(event_id)})
+    whole = {**disposition, "id": str(event_id)}
+    return _bounded(whole) or _compact(_cut(whole, ZAPIER_FIELDS))
 
 
 def test_disposition(*, agent_id: UUID | None, event_id: UUID, now: datetime) -> dict[str, object]:
@@ -43,6 +46,16 @@ def test_disposition(*, agent_id: UUID | None, event_id: UUID, now: datetime) ->
         "started_at": rfc3339(now),
         "ended_at": rfc3339(now),
     }
+
+
+def _bounded(body: Mapping[str, object]) -> str:
+    """The body; empty where it is larger than MAX_BYTES."""
+    text = _compact(body)
+    return text if len(text.encode()) <= MAX_BYTES else ""
+
+
+def _cut(fields: Mapping[str, object], kept: Sequence[str]) -> dict[str, object]:
+    return {**{name: fields[name] for name in kept if name in fields}, "truncated": True}
 
 
 def _compact(value: object) -> str:

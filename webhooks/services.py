@@ -1,7 +1,6 @@
 """Use cases about who is told, and the one function by which the apps above tell."""
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,56 +11,17 @@ from django.utils import timezone
 from agents.models import Account, Agent
 from core import secrets
 from core.errors import InvalidUrl
-from core.ids import new_id, parse_id
+from core.ids import parse_id
 from core.targets import check_url
-from core.wake import wake
 from webhooks.errors import WebhookLimitReached, WebhookNotFound
 from webhooks.events import CALL_COMPLETED, CALL_FAILED
 from webhooks.health import hold_deliveries, release_deliveries
-from webhooks.models import Delivery, Event, Subscription, Surface
-from webhooks.payloads import native_body, zapier_body
+from webhooks.models import Delivery, Subscription, Surface
+from webhooks.publishing import publish as publish
+from webhooks.publishing import wake_deliveries
 from webhooks.signing import new_secret
 
-DELIVER = "webhooks.deliver"
-MAX_URL_LENGTH = 2000
-
 Status = Subscription.Status
-
-
-def publish(
-    type: str,
-    *,
-    agent: Agent,
-    data: Mapping[str, object],
-    disposition: Mapping[str, object] | None = None,
-) -> Event:
-    """Put an event and its deliveries into the outbox, in the transaction of what happened.
-
-    `type` is one of webhooks.events.TYPES, `data` the native event's `data`; an ended call brings
-    its `disposition` too, which is what Zapier is told. Never refuses: the caller's change stands.
-    """
-    event_id, now = new_id(), timezone.now()
-    event = Event.objects.create(
-        id=event_id,
-        account_id=agent.account_id,
-        agent=agent,
-        type=type,
-        subject=str(data.get("callId") or data.get("messageId") or ""),
-        body=native_body(type=type, data=data, event_id=event_id, created_at=now),
-        zapier_body=zapier_body(disposition, event_id=event_id) if disposition else "",
-        created_at=now,
-    )
-    subscriptions = Subscription.objects.present().filter(account_id=agent.account_id)
-    told = [one for one in subscriptions if _is_told(one, event, agent=agent)]
-    Delivery.objects.bulk_create([_delivery(event, one) for one in told])
-    if told:
-        wake_deliveries()
-    return event
-
-
-def wake_deliveries() -> None:
-    """After commit, have a worker look at the outbox."""
-    transaction.on_commit(partial(wake, DELIVER))
 
 
 @transaction.atomic
@@ -73,6 +33,7 @@ def subscribe(
     agent: Agent | None = None,
     description: str = "",
     requests_per_second: int | None = None,
+    status: str = Status.ENABLED,
 ) -> tuple[Subscription, str]:
     """A native subscription and its secret, which is to be shown now or never.
 
@@ -88,6 +49,7 @@ def subscribe(
         events=list(events),
         description=description,
         requests_per_second=requests_per_second,
+        status=status,
         encrypted_secret=secrets.encrypt(secret),
     )
     return subscription, secret
@@ -110,7 +72,7 @@ def subscribe_zap(agent: Agent, *, url: object) -> Subscription:
 
     Raises InvalidUrl for a target that could never be dialled, and WebhookLimitReached.
     """
-    if not isinstance(url, str) or len(url) > MAX_URL_LENGTH:
+    if not isinstance(url, str):
         raise InvalidUrl
     check_url(url)
     # Before the look, so that of two at once the second finds what the first has made.
@@ -187,23 +149,6 @@ def _new_zap(agent: Agent, *, url: str) -> Subscription:
         url=url,
         events=[CALL_COMPLETED, CALL_FAILED],
         encrypted_secret=secrets.encrypt(new_secret()),
-    )
-
-
-def _is_told(subscription: Subscription, event: Event, *, agent: Agent) -> bool:
-    if subscription.surface == Surface.ZAPIER:
-        return bool(event.zapier_body) and subscription.agent_id == agent.id
-    return subscription.wants(event.type, agent=agent)
-
-
-def _delivery(event: Event, subscription: Subscription) -> Delivery:
-    is_open = subscription.status == Status.ENABLED
-    return Delivery(
-        event=event,
-        subscription=subscription,
-        status=Delivery.Status.PENDING if is_open else Delivery.Status.HELD,
-        next_attempt_at=event.created_at if is_open else None,
-        created_at=event.created_at,
     )
 
 

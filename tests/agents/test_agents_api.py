@@ -1,5 +1,6 @@
 """The agents resource."""
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -107,6 +108,14 @@ def test_list_pages_newest_first(api: Api) -> None:
         names.append([agent["name"] for agent in page["results"]])
         url = page["next"]
     assert names == [["Agent 4", "Agent 3"], ["Agent 2", "Agent 1"], ["Agent 0"]]
+
+
+@pytest.mark.parametrize("position", ["garbage", "%00", "", "2026-13-45"])
+def test_a_made_up_cursor_is_a_bad_request(api: Api, agent: Agent, position: str) -> None:
+    cursor = b64encode(f"p={position}".encode()).decode()
+    for path in (URL, "/api/v1/calls", "/api/v1/webhooks"):
+        answer = api.get(f"{path}?cursor={cursor}")
+        assert answer.status_code == 400, path
 
 
 def test_a_broken_cursor_is_a_bad_request(api: Api) -> None:

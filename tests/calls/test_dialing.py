@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -253,3 +254,41 @@ def test_many_workers_ask_once(api: Api, account: Account, carrier: StoryCarrier
     with ThreadPoolExecutor(8) as threads:
         claimed = [number for numbers in threads.map(claim, range(8)) for number in numbers]
     assert len(claimed) == len(set(claimed)) == 20
+
+
+def test_each_ask_starts_a_whole_ring_time(
+    call: Call, carrier: StoryCarrier, work: Work, clock: time_machine.Traveller
+) -> None:
+    def refuse(order: DialOrder) -> Accepted:
+        raise CarrierError("429", permanent=False, reason="carrier_busy")
+
+    carrier.on_dial = refuse
+    work(for_=timedelta(seconds=0.5))
+    clock.shift(timedelta(minutes=2))  # nobody worked for a while
+    carrier.on_dial = carrier.accept
+    carrier.on_fetch = says((5, DialStatus.RINGING), (12, DialStatus.BUSY))
+    work()
+    call.refresh_from_db()
+    assert (call.status, carrier.hung_up) == ("busy", [])
+
+
+def test_reports_that_come_at_once_count_in_the_order_in_which_they_happened(
+    call: Call, carrier: StoryCarrier, work: Work, clock: time_machine.Traveller
+) -> None:
+    work(for_=timedelta(seconds=1))
+    carrier.on_fetch = says((40, DialStatus.COMPLETED), (10, DialStatus.IN_PROGRESS))
+    clock.shift(timedelta(minutes=1))
+    work()
+    call.refresh_from_db()
+    assert (call.status, call.duration) == ("completed", 30)
+
+
+def test_a_reply_that_cannot_be_written_takes_no_other_with_it(
+    call: Call, carrier: StoryCarrier
+) -> None:
+    job = claim_calls(10, now=timezone.now())[0]
+    wrong = Snapshot(reports=(Report(DialStatus.RINGING, "now"),), look_at=timezone.now())  # type: ignore[arg-type]
+    right = Accepted(carrier_id="c-1", look_at=timezone.now())
+    broken = replace(job, is_ask=False)
+    dialing().record([Reply(job=broken, outcome=wrong), Reply(job=job, outcome=right)])
+    assert Dial.objects.get().carrier_id == "c-1"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from agents.credits import top_up
 from agents.models import Account, Agent, LedgerEntry
 from agents.services import disable_agent
 from calls.models import Call, Dial
@@ -247,6 +248,24 @@ def test_the_specs_own_curl(live_key: str, agent: Agent) -> None:
         headers={"Authorization": f"Bearer {live_key}"},
     )
     assert answer.status_code == 201
+
+
+def test_credits_add_up_exactly(db: None) -> None:
+    account = make_account(credits="0")
+    for _ in range(10):
+        top_up(account, amount=Decimal("0.1"), reason="drops")
+    agent, api = make_agent(account), Api(make_key(account))
+    body = {"agentId": agent.native_id, "toNumber": NUMBER, "maxDuration": 60}
+    assert api.post(URL, body).status_code == 201
+    assert credits_of(account) == (Decimal(0), Decimal(1))
+
+
+def test_params_that_would_make_the_prompt_huge_are_refused(api: Api, account: Account) -> None:
+    agent = make_agent(account, prompt="{{a}}" * 100)
+    body = {"agentId": agent.native_id, "toNumber": NUMBER, "params": {"a": "x" * 10_000}}
+    answer = api.post(URL, body)
+    assert answer.status_code == 400
+    assert list(answer.json()["error"]["fields"]) == ["params"]
 
 
 def credits_of(account: Account) -> tuple[Decimal | None, Decimal]:

@@ -164,3 +164,35 @@ def test_of_different_orders_at_the_same_moment_one_wins(api: Api, given: dict[s
 
     assert sorted(answers, key=str) == [(200, PLACED)] + [(409, USED)] * 7
     assert Call.objects.count() == 1
+
+
+def test_our_own_id_sent_back_is_the_same_call(
+    api: Api, given: dict[str, Any], work: Callable[..., None]
+) -> None:
+    first = api.post(URL, {**given, "call_id": ""}).json()
+    assert answer_of(api.post(URL, {**given, "call_id": first["call_id"]})) == (200, first)
+    work()
+    assert (Call.objects.count(), Dial.objects.count()) == (1, 1)
+
+
+def test_the_native_surface_knows_it_too(api: Api, test_api: Api, given: dict[str, Any]) -> None:
+    for one in (api, test_api):
+        one.post(URL, given)
+    for form in (CALL_ID, "call_" + CALL_ID.replace("-", "")):
+        assert api.get(f"/api/v1/calls/{form}").json()["mode"] == "live"
+        assert test_api.get(f"/api/v1/calls/{form}").json()["mode"] == "test"
+
+
+def test_numbers_that_read_back_differently_are_the_same_order(
+    api: Api, given: dict[str, Any]
+) -> None:
+    order = {**given, "params": {"x": 1e23, "y": 0.1 + 0.2}}
+    for _ in range(2):
+        assert answer_of(api.post(URL, order)) == (200, PLACED)
+
+
+def test_params_have_a_size(api: Api, given: dict[str, Any]) -> None:
+    for size, status in ((16_000, 200), (16_400, 400)):
+        answer = api.post(URL, {**given, "call_id": "", "params": {"a": "x" * size}})
+        assert answer.status_code == status
+    assert answer.json() == {"error": "params is larger than 16 KiB"}

@@ -86,3 +86,17 @@ def test_a_request_id_is_taken_over_when_it_is_one(db: None) -> None:
     for nonsense in ("short", "x" * 65, "a b c d e f g h", 'quote"quote'):
         answer = Client().get("/healthz", headers={"X-Request-Id": nonsense})
         assert answer["X-Request-Id"] != nonsense
+
+
+def test_probes_are_answered_under_any_host(db: None, settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["calls.example.org"]
+    settings.REQUIRE_HTTPS = settings.SECURE_SSL_REDIRECT = True
+    assert Client().get("/healthz", headers={"Host": "10.0.0.5"}).json() == {"status": "ok"}
+    assert (
+        Client().get("/readyz", headers={"Host": "10.0.0.5"}).json()["checks"]["database"] == "ok"
+    )
+
+
+@pytest.mark.django_db
+def test_a_nul_in_a_pages_query_is_a_bad_request() -> None:
+    assert Client().get("/admin/login/?next=%00").status_code == 400

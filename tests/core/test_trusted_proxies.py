@@ -49,3 +49,8 @@ FORWARDED = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
 )
 def test_who_is_believed(peer: str, headers: dict[str, str], expected: tuple[str, bool]) -> None:
     assert seen(peer, **headers) == expected
+
+
+def test_an_ipv4_proxy_is_known_on_a_socket_for_both_families() -> None:
+    assert seen("::ffff:10.0.0.1", **FORWARDED) == ("203.0.113.7", True)
+    assert seen("::ffff:192.0.2.1", **FORWARDED) == ("192.0.2.1", False)

@@ -88,7 +88,6 @@ def test_webhook_is_not_given_a_foreign_agent_later(
     answer = operator.post(
         f"webhooks/subscription/{subscription.id}/change/",
         agent=foreign.id,
-        status="enabled",
         **HOOK,
     )
 
@@ -97,25 +96,14 @@ def test_webhook_is_not_given_a_foreign_agent_later(
     assert subscription.agent is None
 
 
-def test_paused_webhook_holds_and_enabled_sends(
-    operator: Operator,
-    api: Api,
-    agent: Agent,
-    receiver: Receiver,
-    work: Callable[..., None],
+def test_a_form_that_stood_open_changes_no_status(
+    operator: Operator, subscription: Subscription
 ) -> None:
-    stored, _ = subscribe(agent.account, url=receiver.url, events=["call.completed"])
-    path = f"webhooks/subscription/{stored.id}/change/"
-    fields = {"url": receiver.url, "events": ["call.completed"]}
-
-    operator.post(path, status="paused", **fields)
-    api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": NUMBER})
-    work()
-    assert Delivery.objects.get().status == "held"
-
-    operator.post(path, status="enabled", **fields)
-    work()
-    assert receiver.events == ["call.completed"]
+    Subscription.objects.update(status="disabled", status_reason="gone")
+    page = f"webhooks/subscription/{subscription.id}/change/"
+    operator.post(page, status="enabled", description="CRM", **HOOK)
+    subscription.refresh_from_db()
+    assert (subscription.status, subscription.description) == ("disabled", "CRM")
 
 
 def test_zapiers_webhook_keeps_what_zapier_chose(
@@ -128,11 +116,10 @@ def test_zapiers_webhook_keeps_what_zapier_chose(
         url="https://elsewhere.example.org/",
         events=["call.started"],
         description="The sales Zap",
-        status="paused",
     )
 
     subscription.refresh_from_db()
-    assert (subscription.status, subscription.description) == ("paused", "The sales Zap")
+    assert subscription.description == "The sales Zap"
     assert (subscription.url, subscription.events) == (URL, ["call.completed"])
     assert subscription.agent == agent
 
