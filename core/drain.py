@@ -129,7 +129,8 @@ class Drain(ABC, Generic[Job, Result]):
         due = self.next_due()
         if due is None:
             return float("inf")
-        return max((due - timezone.now()).total_seconds(), BLOCKED_SECONDS)
+        seconds = (due - timezone.now()).total_seconds()
+        return seconds if seconds > 0 else BLOCKED_SECONDS
 
     def _receive(self, seconds: float, *, most: int) -> list[Result]:
         """Everything in the inbox, after at most `seconds` for the first of it."""

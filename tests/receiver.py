@@ -76,7 +76,11 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        # As long as a share of connections may come at once.
+        request_queue_size = 512
+
+    server = Server(("127.0.0.1", 0), Handler)
     receiver = Receiver(url=f"http://127.0.0.1:{server.server_port}/hook")
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:

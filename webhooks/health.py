@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import structlog
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from core.backoff import jittered
@@ -54,7 +55,7 @@ def note_failures(
     failures = subscription.failures_in_row + count
     changes: dict[str, object] = {"failures_in_row": F("failures_in_row") + count}
     if pause := _pause(status, retry_after, failures=failures, failing_for=now - since, now=now):
-        changes["resumes_at"] = now + pause
+        changes["resumes_at"] = _later(subscription, now + pause)
     Subscription.objects.filter(id=subscription.id).update(**changes)
     if status == GONE:
         disable(subscription, reason="gone")
@@ -106,6 +107,14 @@ def pause_asked(retry_after: str | None, *, now: datetime) -> timedelta | None:
         return min(max(until - now, timedelta()), MOST_PAUSE) or None
     except (ValueError, TypeError, OverflowError):
         return None  # it is anybody's text
+
+
+def _later(subscription: Subscription, until: datetime) -> object:
+    """A probe's outcome replaces the pause that it was sent under; any other failure may lengthen
+    a pause that another answer asked for, never cut it short."""
+    if subscription.failures_in_row >= CIRCUIT_OPENS_AFTER:
+        return until
+    return Greatest(Coalesce("resumes_at", Value(until)), Value(until))
 
 
 def _pause(

@@ -12,6 +12,10 @@ from django.utils import timezone
 from core.drain import Drain
 
 
+# A run looks after its thread's connection, which an earlier test may have left open.
+pytestmark = pytest.mark.django_db
+
+
 class Sleeping(Drain[float, float]):
     """Each job sleeps for as many seconds as it says."""
 

@@ -109,7 +109,7 @@ def test_a_rate_limit_is_kept(webhook: Subscription, agent: Agent, receiver: Rec
     deliveries().run(linger=2)
     times = sorted(request.at for request in receiver.requests)
     assert len(times) == 30
-    assert 1.2 <= times[-1] - began <= 4
+    assert 1.2 <= times[-1] - began <= 2.5
     for start in times:
         assert len([at for at in times if start <= at < start + 1]) <= 22
 
@@ -154,3 +154,18 @@ def test_the_circuit_opens_after_failures_in_a_row_only(
     work(for_=timedelta(minutes=1))
     webhook.refresh_from_db()
     assert webhook.failures_in_row < CIRCUIT_OPENS_AFTER
+
+
+def test_a_later_failure_does_not_cut_a_pause_short(
+    webhook: Subscription, agent: Agent, receiver: Receiver, work: Work
+) -> None:
+    def reply(received: object) -> Reply:
+        is_first = len(receiver.requests) == 1
+        return Reply(429, {"Retry-After": "600"}) if is_first else Reply(500, delay=0.2)
+
+    receiver.reply = reply
+    publish(agent, FIRST_SHARE)
+    work(for_=timedelta(seconds=1))
+    assert len(receiver.requests) == FIRST_SHARE
+    work(for_=timedelta(minutes=9))
+    assert len(receiver.requests) == FIRST_SHARE
