@@ -8,70 +8,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import environ
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
-from django.templatetags.static import static
-from django.urls import reverse_lazy
 
+from config.environment import boolean, env, integer, is_loopback, is_target, is_url, items, text
 from config.generated_keys import generated_key
 from config.logs import logging_config
+from config.navigation import UNFOLD as UNFOLD
 from core.version import VERSION
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-
-
-def text(name: str, default: str = "") -> str:
-    return str(env.str(name, default=default)).strip()
-
-
-def integer(name: str, default: int, *, least: int, most: int) -> int:
-    try:
-        value = int(text(name) or default)
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} must be a whole number") from None
-    if not least <= value <= most:
-        raise ImproperlyConfigured(f"{name} must be from {least} to {most}")
-    return value
-
-
-def boolean(name: str, *, default: bool) -> bool:
-    words = {"": default, "1": True, "true": True, "yes": True, "on": True}
-    words |= {"0": False, "false": False, "no": False, "off": False}
-    value = text(name).lower()
-    if value not in words:
-        raise ImproperlyConfigured(f"{name} must be true or false")
-    return words[value]
-
-
-def items(name: str) -> list[str]:
-    return [item.strip() for item in text(name).split(",") if item.strip()]
-
-
-def is_url(url: str, *, schemes: tuple[str, ...]) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in schemes and (parts.port or 1) > 0
-    except ValueError:  # a port that is none
-        return False
-
-
-def is_target(text: str) -> bool:
-    """Whether it is a host name, an address or a CIDR."""
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        looks_like_address = re.fullmatch(r"[0-9./]+", text)
-        return not looks_like_address and bool(re.fullmatch(r"[A-Za-z0-9_.-]+", text))
-    return True
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 # Where we are -------------------------------------------------------------------------------------
@@ -82,7 +28,10 @@ PORT = integer("PORT", 8000, least=1, most=65535)
 PUBLIC_URL = text("PUBLIC_URL").rstrip("/")
 VAR_DIR = Path(text("VAR_DIR") or BASE_DIR / "var")
 
-if PUBLIC_URL and not re.fullmatch(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?", PUBLIC_URL):
+ORIGIN = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d+)?")
+if PUBLIC_URL and not (
+    ORIGIN.fullmatch(PUBLIC_URL) and is_url(PUBLIC_URL, schemes=("http", "https"))
+):
     raise ImproperlyConfigured(
         "PUBLIC_URL must look like https://calls.example.org: a scheme and a host, without a path"
     )
@@ -351,93 +300,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Celery's Django fixup closes the database connection around every task unless told otherwise.
 CELERY_DB_REUSE_MAX = 1000
 
-# The operator's pages -----------------------------------------------------------------------------
-
-UNFOLD = {
-    "SITE_TITLE": "Outdial",
-    "SITE_HEADER": "Outdial",
-    "SITE_SYMBOL": "call",
-    "SITE_URL": None,
-    "SITE_SUBHEADER": "Calls for AI voice agents",
-    "SHOW_HISTORY": True,
-    "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [lambda request: static("core/admin.css")],
-    "SIDEBAR": {
-        "show_search": False,
-        "navigation": [
-            {
-                "title": "Calls",
-                "items": [
-                    {
-                        "title": "Calls",
-                        "icon": "call",
-                        "link": reverse_lazy("admin:calls_call_changelist"),
-                    },
-                ],
-            },
-            {
-                "title": "Who may call",
-                "items": [
-                    {
-                        "title": "Accounts",
-                        "icon": "domain",
-                        "link": reverse_lazy("admin:agents_account_changelist"),
-                    },
-                    {
-                        "title": "API keys",
-                        "icon": "key",
-                        "link": reverse_lazy("admin:agents_apikey_changelist"),
-                    },
-                    {
-                        "title": "Agents",
-                        "icon": "support_agent",
-                        "link": reverse_lazy("admin:agents_agent_changelist"),
-                    },
-                    {
-                        "title": "Ledger",
-                        "icon": "receipt_long",
-                        "link": reverse_lazy("admin:agents_ledgerentry_changelist"),
-                    },
-                ],
-            },
-            {
-                "title": "Who is told",
-                "items": [
-                    {
-                        "title": "Webhooks",
-                        "icon": "webhook",
-                        "link": reverse_lazy("admin:webhooks_subscription_changelist"),
-                    },
-                    {
-                        "title": "Deliveries",
-                        "icon": "outbox",
-                        "link": reverse_lazy("admin:webhooks_delivery_changelist"),
-                    },
-                    {
-                        "title": "Events",
-                        "icon": "bolt",
-                        "link": reverse_lazy("admin:webhooks_event_changelist"),
-                    },
-                ],
-            },
-            {
-                "title": "Operators",
-                "items": [
-                    {
-                        "title": "Users",
-                        "icon": "person",
-                        "link": reverse_lazy("admin:auth_user_changelist"),
-                    },
-                    {
-                        "title": "Groups",
-                        "icon": "group",
-                        "link": reverse_lazy("admin:auth_group_changelist"),
-                    },
-                ],
-            },
-        ],
-    },
-}
+# Logs ---------------------------------------------------------------------------------------------
 
 LOG_LEVEL = text("LOG_LEVEL", "INFO").upper()
 if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR"):

@@ -35,6 +35,7 @@ def start(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         ({"PUBLIC_URL": "https://calls.example.org/x", **KEYS}, "without a path"),
         ({"PUBLIC_URL": "https://user@calls.example.org", **KEYS}, "PUBLIC_URL must look like"),
         ({"PUBLIC_URL": "https://calls.example.org:port", **KEYS}, "PUBLIC_URL must look like"),
+        ({"PUBLIC_URL": "https://calls.example.org:99999", **KEYS}, "PUBLIC_URL must look like"),
         ({"SECRET_KEY": "short"}, "SECRET_KEY must have"),
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL must be"),
         ({"REDIS_URL": "redis://127.0.0.1:bad/0"}, "REDIS_URL must be"),

@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from core.drain import Drain
 
-
 # A run looks after its thread's connection, which an earlier test may have left open.
 pytestmark = pytest.mark.django_db
 

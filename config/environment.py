@@ -1,0 +1,62 @@
+"""Reading the environment strictly: a value that makes no sense stops the process at start."""
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+env = environ.Env()
+
+
+def text(name: str, default: str = "") -> str:
+    return str(env.str(name, default=default)).strip()
+
+
+def integer(name: str, default: int, *, least: int, most: int) -> int:
+    try:
+        value = int(text(name) or default)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number") from None
+    if not least <= value <= most:
+        raise ImproperlyConfigured(f"{name} must be from {least} to {most}")
+    return value
+
+
+def boolean(name: str, *, default: bool) -> bool:
+    words = {"": default, "1": True, "true": True, "yes": True, "on": True}
+    words |= {"0": False, "false": False, "no": False, "off": False}
+    value = text(name).lower()
+    if value not in words:
+        raise ImproperlyConfigured(f"{name} must be true or false")
+    return words[value]
+
+
+def items(name: str) -> list[str]:
+    return [item.strip() for item in text(name).split(",") if item.strip()]
+
+
+def is_url(url: str, *, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and (parts.port or 1) > 0
+    except ValueError:  # a port that is none
+        return False
+
+
+def is_target(text: str) -> bool:
+    """Whether it is a host name, an address or a CIDR."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        looks_like_address = re.fullmatch(r"[0-9./]+", text)
+        return not looks_like_address and bool(re.fullmatch(r"[A-Za-z0-9_.-]+", text))
+    return True
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,90 @@
+"""How the operators' pages look, and what their sidebar leads to."""
+
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+UNFOLD = {
+    "SITE_TITLE": "Outdial",
+    "SITE_HEADER": "Outdial",
+    "SITE_SYMBOL": "call",
+    "SITE_URL": None,
+    "SITE_SUBHEADER": "Calls for AI voice agents",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda request: static("core/admin.css")],
+    "SIDEBAR": {
+        "show_search": False,
+        "navigation": [
+            {
+                "title": "Calls",
+                "items": [
+                    {
+                        "title": "Calls",
+                        "icon": "call",
+                        "link": reverse_lazy("admin:calls_call_changelist"),
+                    },
+                ],
+            },
+            {
+                "title": "Who may call",
+                "items": [
+                    {
+                        "title": "Accounts",
+                        "icon": "domain",
+                        "link": reverse_lazy("admin:agents_account_changelist"),
+                    },
+                    {
+                        "title": "API keys",
+                        "icon": "key",
+                        "link": reverse_lazy("admin:agents_apikey_changelist"),
+                    },
+                    {
+                        "title": "Agents",
+                        "icon": "support_agent",
+                        "link": reverse_lazy("admin:agents_agent_changelist"),
+                    },
+                    {
+                        "title": "Ledger",
+                        "icon": "receipt_long",
+                        "link": reverse_lazy("admin:agents_ledgerentry_changelist"),
+                    },
+                ],
+            },
+            {
+                "title": "Who is told",
+                "items": [
+                    {
+                        "title": "Webhooks",
+                        "icon": "webhook",
+                        "link": reverse_lazy("admin:webhooks_subscription_changelist"),
+                    },
+                    {
+                        "title": "Deliveries",
+                        "icon": "outbox",
+                        "link": reverse_lazy("admin:webhooks_delivery_changelist"),
+                    },
+                    {
+                        "title": "Events",
+                        "icon": "bolt",
+                        "link": reverse_lazy("admin:webhooks_event_changelist"),
+                    },
+                ],
+            },
+            {
+                "title": "Operators",
+                "items": [
+                    {
+                        "title": "Users",
+                        "icon": "person",
+                        "link": reverse_lazy("admin:auth_user_changelist"),
+                    },
+                    {
+                        "title": "Groups",
+                        "icon": "group",
+                        "link": reverse_lazy("admin:auth_group_changelist"),
+                    },
+                ],
+            },
+        ],
+    },
+}
