@@ -4,7 +4,7 @@ Rows are the outbox (webhooks.outbox). At least once, then, with the same event 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
@@ -15,6 +15,7 @@ import structlog
 from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from core import http
@@ -33,7 +34,8 @@ SLOTS = 384
 # No endpoint takes more than its share of the slots, however slow it is.
 FIRST_SHARE = 8
 LARGEST_SHARE = 128
-CONNECTION_LOST = (OperationalError, InterfaceError)
+# An endpoint that takes longer than this earns no larger share, however well it does.
+FAST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +81,13 @@ class Deliveries(Drain[Post, Sent]):
         http.client().post_all((job.outgoing, partial(_sent, job, done)) for job in sendable)
 
     def record(self, results: Sequence[Sent]) -> None:
-        self._shares.ended(
-            (sent.post.leased.subscription.id, not sent.answer.failure) for sent in results
-        )
+        self._shares.ended((sent.post.leased.subscription.id, sent.answer) for sent in results)
         now = timezone.now()
         try:
             record_attempts(results, now=now)
-        except CONNECTION_LOST:
-            raise
-        except Exception:
+        except Exception as error:
+            if _is_connection_lost(error):
+                raise
             # One result that cannot be written must not take the others with it.
             log.exception("batch_not_recorded", attempts=len(results))
             for sent in results:
@@ -119,15 +119,18 @@ class Shares:
             self._share.setdefault(endpoint, FIRST_SHARE)
             self._in_flight[endpoint] = self._in_flight.get(endpoint, 0) + 1
 
-    def ended(self, outcomes: Iterable[tuple[UUID, bool]]) -> None:
-        """Each outcome is an endpoint and whether it took the delivery."""
-        took: dict[UUID, bool] = {}
-        for endpoint, is_success in outcomes:
+    def ended(self, answers: Iterable[tuple[UUID, http.Answer]]) -> None:
+        """An endpoint's share after a batch: twice as large, one after a failure, the same where
+        it was slow."""
+        grouped: dict[UUID, list[http.Answer]] = defaultdict(list)
+        for endpoint, answer in answers:
             self._in_flight[endpoint] -= 1
-            took[endpoint] = took.get(endpoint, True) and is_success
-        for endpoint, is_success in took.items():
-            grown = min(self._share[endpoint] * 2, LARGEST_SHARE)
-            self._share[endpoint] = grown if is_success else 1
+            grouped[endpoint].append(answer)
+        for endpoint, batch in grouped.items():
+            if any(answer.failure for answer in batch):
+                self._share[endpoint] = 1
+            elif all(answer.duration < FAST_SECONDS for answer in batch):
+                self._share[endpoint] = min(self._share[endpoint] * 2, LARGEST_SHARE)
 
     def forget(self) -> None:
         self._in_flight.clear()
@@ -161,41 +164,68 @@ def _sent(post: Post, done: Callable[[Sent], None], answer: http.Answer) -> None
     done(Sent(post=post, answer=answer))
 
 
+def _is_connection_lost(error: Exception) -> bool:
+    # A deadlock comes as the same kind of error, but is over when it is reported.
+    is_over = getattr(error.__cause__, "sqlstate", None) in ("40P01", "40001")
+    return isinstance(error, OperationalError | InterfaceError) and not is_over
+
+
 def _record_alone(sent: Sent, *, now: datetime) -> None:
     try:
         record_attempts([sent], now=now)
-    except CONNECTION_LOST:
-        raise
-    except Exception:
+    except Exception as error:
+        if _is_connection_lost(error):
+            raise
         log.exception("attempt_not_recorded", delivery=native_id("dlv", sent.post.leased.id))
-        plain = http.Answer(failure="not_recorded", duration=sent.answer.duration)
-        record_attempts([replace(sent, answer=plain)], now=now)
+        # Whether it was taken counts; what the endpoint said is what could not be written.
+        bare = replace(
+            sent.answer,
+            failure="not_recorded" if sent.answer.failure else "",
+            headers={},
+            body=b"",
+            address=None,
+        )
+        record_attempts([replace(sent, answer=bare)], now=now)
 
 
 def record_attempts(results: Sequence[Sent], *, now: datetime) -> None:
     """Write the attempts, where each delivery stands now, and how its endpoint does."""
+    grouped: dict[UUID, list[http.Answer]] = defaultdict(list)
+    for sent in results:
+        grouped[sent.post.leased.subscription.id].append(sent.answer)
     with transaction.atomic():
-        _lock_judged(results)
+        # Endpoints before deliveries, in one order: so does everybody who writes both.
+        judged = _endpoints_to_judge(grouped)
         outbox.settle([_standing(sent, now=now) for sent in results])
         outbox.log_attempts([_attempt(sent) for sent in results])
-        for of_one in _by_endpoint(results):
-            _note_health(of_one, now=now)
+        for endpoint in judged:
+            health.judge(endpoint, _outcomes(grouped[endpoint.id], now=now), now=now)
     for sent in results:
         if sent.answer.failure:
             _log_failure(sent)
 
 
-def _lock_judged(results: Sequence[Sent]) -> None:
-    """Lock the endpoints whose health is written, in one order and before their deliveries: who
-    changes a subscription holds its deliveries next."""
-    judged = {
-        sent.post.leased.subscription.id
-        for sent in results
-        if sent.answer.failure or sent.post.leased.subscription.failing_since
-    }
-    if judged:
-        rows = Subscription.objects.filter(id__in=judged).order_by("id")
-        list(rows.select_for_update(no_key=True).values_list("id"))
+def _endpoints_to_judge(grouped: Mapping[UUID, Sequence[http.Answer]]) -> list[Subscription]:
+    """Those that failed now, or that had: locked, and as they are now, not as they were leased."""
+    failed = [one for one, answers in grouped.items() if any(answer.failure for answer in answers)]
+    unwell = Q(failing_since__isnull=False) | Q(failures_in_row__gt=0) | Q(id__in=failed)
+    rows = Subscription.objects.filter(unwell, id__in=list(grouped)).order_by("id")
+    return list(rows.select_for_update(no_key=True))
+
+
+def _outcomes(answers: Sequence[http.Answer], *, now: datetime) -> health.Outcomes:
+    failed = [answer for answer in answers if answer.failure]
+    asked = (
+        health.pause_asked(answer.headers.get("Retry-After"), now=now)
+        for answer in failed
+        if answer.status in health.ASKS_TO_WAIT
+    )
+    return health.Outcomes(
+        succeeded=len(answers) - len(failed),
+        failed=len(failed),
+        is_gone=any(answer.status == health.GONE for answer in failed),
+        pause=max((pause for pause in asked if pause), default=None),
+    )
 
 
 def _standing(sent: Sent, *, now: datetime) -> Standing:
@@ -235,30 +265,6 @@ def _storable(text: str) -> str:
     """`text` without what PostgreSQL refuses: NUL, and the halves of surrogate pairs that stand
     for bytes of a header that are no UTF-8."""
     return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
-
-
-def _by_endpoint(results: Sequence[Sent]) -> list[list[Sent]]:
-    grouped: dict[UUID, list[Sent]] = defaultdict(list)
-    for sent in results:
-        grouped[sent.post.leased.subscription.id].append(sent)
-    # Always in the same order: two workers that note the same endpoints must not deadlock.
-    return [grouped[endpoint] for endpoint in sorted(grouped)]
-
-
-def _note_health(results: Sequence[Sent], *, now: datetime) -> None:
-    """What the attempts to one endpoint say of it."""
-    subscription = results[-1].post.leased.subscription
-    failed = [sent.answer for sent in results if sent.answer.failure]
-    if len(failed) < len(results):
-        health.note_success(subscription)
-        return
-    health.note_failures(
-        subscription,
-        count=len(failed),
-        status=failed[-1].status,
-        retry_after=failed[-1].headers.get("Retry-After"),
-        now=now,
-    )
 
 
 def _log_failure(sent: Sent) -> None:

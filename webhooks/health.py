@@ -1,12 +1,11 @@
 """What the outcomes of attempts say about their endpoint: its circuit, its silence, its end."""
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import structlog
-from django.db.models import F, Value
-from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from core.backoff import jittered
@@ -20,47 +19,47 @@ MOST_PAUSE = timedelta(days=1)
 GONE = 410
 SECONDS = re.compile(r"\s*[0-9]{1,9}\s*", re.ASCII)
 ASKS_TO_WAIT = (429, 503)
+# How many deliveries a change of status moves by itself.
+AT_ONCE = 1000
 SHORTEST_PROBE_WAIT = timedelta(seconds=5)
 LONGEST_PROBE_WAIT = timedelta(seconds=60)
 
 Status = Subscription.Status
 
 
-def note_success(subscription: Subscription) -> None:
-    """It answers: close its circuit, and let its backlog go."""
-    if not subscription.failing_since:
-        return
-    healed: dict[str, object] = {"failing_since": None, "failures_in_row": 0}
-    if subscription.failures_in_row >= CIRCUIT_OPENS_AFTER:
-        healed["resumes_at"] = None
-    Subscription.objects.filter(id=subscription.id).update(**healed)
+@dataclass(frozen=True)
+class Outcomes:
+    """What the attempts of one batch to one endpoint came to."""
+
+    succeeded: int
+    failed: int
+    is_gone: bool
+    # The longest silence that any of the answers asked for.
+    pause: timedelta | None
 
 
-def note_failures(
-    subscription: Subscription,
-    *,
-    count: int,
-    status: int | None,
-    retry_after: str | None,
-    now: datetime,
-) -> None:
-    """`count` attempts failed and none succeeded; `status` and `retry_after` are the last one's.
+def judge(endpoint: Subscription, outcomes: Outcomes, *, now: datetime) -> None:
+    """Write what the outcomes say. `endpoint` is the row as it is now, locked.
 
-    Gone disables at once, five days of nothing but failure too; Retry-After is obeyed.
+    Gone disables at once, five days of nothing but failure too. A success closes the circuit.
     """
-    since = subscription.failing_since or now
-    if subscription.failing_since is None:
-        rows = Subscription.objects.filter(id=subscription.id, failing_since=None)
-        rows.update(failing_since=now)
-    failures = subscription.failures_in_row + count
-    changes: dict[str, object] = {"failures_in_row": F("failures_in_row") + count}
-    if pause := _pause(status, retry_after, failures=failures, failing_for=now - since, now=now):
-        changes["resumes_at"] = _later(subscription, now + pause)
-    Subscription.objects.filter(id=subscription.id).update(**changes)
-    if status == GONE:
-        disable(subscription, reason="gone")
-    elif now - since >= FAILING_FOR:
-        disable(subscription, reason="failing_for_5_days")
+    was_probed = endpoint.failures_in_row >= CIRCUIT_OPENS_AFTER
+    if outcomes.succeeded:
+        endpoint.failing_since, endpoint.failures_in_row, waits = None, 0, [outcomes.pause]
+    else:
+        endpoint.failing_since = endpoint.failing_since or now
+        endpoint.failures_in_row += outcomes.failed
+        waits = [outcomes.pause, _circuit_wait(endpoint, now=now)]
+    # A probe's outcome replaces the pause that it was sent under. Any other may lengthen a pause
+    # that an answer asked for, and never cuts one short.
+    moments = [] if was_probed else [endpoint.resumes_at]
+    moments += [now + wait for wait in waits if wait]
+    endpoint.resumes_at = max((moment for moment in moments if moment), default=None)
+    endpoint.save(update_fields=["failing_since", "failures_in_row", "resumes_at"])
+    if outcomes.is_gone:
+        disable(endpoint, reason="gone")
+    elif _has_failed_for_days(endpoint, now=now):
+        disable(endpoint, reason="failing_for_5_days")
 
 
 def disable(subscription: Subscription, *, reason: str) -> None:
@@ -75,16 +74,23 @@ def disable(subscription: Subscription, *, reason: str) -> None:
 
 
 def hold_deliveries(subscription: Subscription) -> None:
-    """Hold what waits; what is being posted is left to that attempt, and held after it."""
+    """Hold what waits; what is being posted is left to that attempt.
+
+    The first of them, that is: nothing is sent to an endpoint that is not enabled, so the rest of
+    a long backlog can be left to `outbox.mend`, where nobody waits for it.
+    """
     waiting = Delivery.objects.filter(subscription=subscription, status=Delivery.Status.PENDING)
-    waiting.not_being_sent(now=timezone.now()).update(
+    first = waiting.not_being_sent(now=timezone.now()).values_list("id", flat=True)[:AT_ONCE]
+    Delivery.objects.filter(id__in=list(first)).update(
         status=Delivery.Status.HELD, next_attempt_at=None, lease_token=None
     )
 
 
 def release_deliveries(subscription: Subscription, *, now: datetime) -> None:
-    """What was held is due now."""
-    Delivery.objects.filter(subscription=subscription, status=Delivery.Status.HELD).update(
+    """What was held is due now: the first of it at once, the rest by `outbox.mend`."""
+    held = Delivery.objects.filter(subscription=subscription, status=Delivery.Status.HELD)
+    first = list(held.order_by("created_at").values_list("id", flat=True)[:AT_ONCE])
+    Delivery.objects.filter(id__in=first).update(
         status=Delivery.Status.PENDING, next_attempt_at=now
     )
 
@@ -109,23 +115,14 @@ def pause_asked(retry_after: str | None, *, now: datetime) -> timedelta | None:
         return None  # it is anybody's text
 
 
-def _later(subscription: Subscription, until: datetime) -> object:
-    """A probe's outcome replaces the pause that it was sent under; any other failure may lengthen
-    a pause that another answer asked for, never cut it short."""
-    if subscription.failures_in_row >= CIRCUIT_OPENS_AFTER:
-        return until
-    return Greatest(Coalesce("resumes_at", Value(until)), Value(until))
+def _circuit_wait(endpoint: Subscription, *, now: datetime) -> timedelta | None:
+    if endpoint.failures_in_row < CIRCUIT_OPENS_AFTER:
+        return None
+    return probe_wait(now - (endpoint.failing_since or now))
 
 
-def _pause(
-    status: int | None,
-    retry_after: str | None,
-    *,
-    failures: int,
-    failing_for: timedelta,
-    now: datetime,
-) -> timedelta | None:
-    asked = pause_asked(retry_after, now=now) if status in ASKS_TO_WAIT else None
-    if asked:
-        return asked
-    return probe_wait(failing_for) if failures >= CIRCUIT_OPENS_AFTER else None
+def _has_failed_for_days(endpoint: Subscription, *, now: datetime) -> bool:
+    # Two failures five days apart, with nothing sent between, are no five days of failure.
+    if not endpoint.failing_since or endpoint.failures_in_row < CIRCUIT_OPENS_AFTER:
+        return False
+    return now - endpoint.failing_since >= FAILING_FOR

@@ -14,17 +14,18 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
 
 from core.ids import new_id
-from webhooks.models import CIRCUIT_OPENS_AFTER, Attempt, Delivery, Subscription
+from webhooks.models import CIRCUIT_OPENS_AFTER, Attempt, Delivery, DeliveryQuerySet, Subscription
 
 # Longer than an attempt can take, with room for the writing.
 LEASE = timedelta(seconds=30)
 # Endpoints that get turns instead of shares: how many of them one claim looks at.
 MOST_TURNS = 64
+BATCH = 2000
 # How far a rate limit may be caught up with after a pause.
-CATCH_UP = timedelta(milliseconds=50)
+CATCH_UP = timedelta(milliseconds=250)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def lease_due(free: int, *, rooms: Mapping[UUID, int], share: int, now: datetime
     An endpoint whose circuit is open or whose rate is limited gets its turn instead, from one
     worker at a time.
     """
-    leased = _lease_turns(free, now=now)
+    leased = _lease_turns(free, rooms=rooms, share=share, now=now)
     if free > len(leased):
         lease = _lease_shares_at_once if connection.vendor == "postgresql" else _lease_shares
         leased += lease(free - len(leased), rooms=rooms, share=share, now=now)
@@ -84,18 +85,24 @@ def settle(standings: Sequence[Standing]) -> None:
 def mend(*, now: datetime) -> None:
     """Put right what crossed on the way: an event that was published while its webhook was enabled,
     paused or removed by somebody else."""
-    pending = Delivery.objects.filter(status="pending")
+    pending = Delivery.objects.filter(status="pending").not_being_sent(now=now)
     held = Delivery.objects.filter(status="held")
     enabled = Subscription.objects.present().filter(status=Subscription.Status.ENABLED)
     idle = Subscription.objects.present().exclude(status=Subscription.Status.ENABLED)
-    held.filter(subscription__in=enabled).update(status="pending", next_attempt_at=now)
-    pending.not_being_sent(now=now).filter(subscription__in=idle).update(
-        status="held", next_attempt_at=None, lease_token=None
+    removed = Subscription.objects.filter(deleted_at__isnull=False)
+    canceled = {"status": "canceled", "next_attempt_at": None, "ended_at": now}
+    _move(held.filter(subscription__in=enabled), status="pending", next_attempt_at=now)
+    _move(
+        pending.filter(subscription__in=idle), status="held", next_attempt_at=None, lease_token=None
     )
-    for waiting in (pending, held):
-        waiting.filter(subscription__deleted_at__isnull=False).update(
-            status="canceled", next_attempt_at=None, ended_at=now
-        )
+    _move(pending.filter(subscription__in=removed), **canceled)
+    _move(held.filter(subscription__in=removed), **canceled)
+
+
+def _move(rows: DeliveryQuerySet, **changes: object) -> None:
+    """In batches, so that no transaction holds many rows for long."""
+    while ids := list(rows.values_list("id", flat=True)[:BATCH]):
+        rows.filter(id__in=ids).update(**changes)
 
 
 def next_due(*, now: datetime) -> datetime | None:
@@ -130,7 +137,9 @@ def log_attempts(attempts: Sequence[dict[str, Any]]) -> None:
 # Turns --------------------------------------------------------------------------------------------
 
 
-def _lease_turns(free: int, *, now: datetime) -> list[Leased]:
+def _lease_turns(
+    free: int, *, rooms: Mapping[UUID, int], share: int, now: datetime
+) -> list[Leased]:
     """One probe for an open circuit, what its rate allows for a limited endpoint."""
     leased: list[Leased] = []
     if not Subscription.objects.takes_turns().exists():
@@ -146,7 +155,8 @@ def _lease_turns(free: int, *, now: datetime) -> list[Leased]:
         )
         for endpoint in turns:
             most, resumes_at = _turn(endpoint, now=now)
-            mine = _lease_from(endpoint, min(most, free - len(leased)), now=now)
+            room = min(most, rooms.get(endpoint.id, share), free - len(leased))
+            mine = _lease_from(endpoint, room, now=now)
             if mine:
                 resumes_at = resumes_at or _paced(endpoint, len(mine), now=now)
                 Subscription.objects.filter(id=endpoint.id).update(resumes_at=resumes_at)
@@ -188,17 +198,15 @@ def _lease_from(endpoint: Subscription, most: int, *, now: datetime) -> list[Lea
     if most <= 0:
         return []
     token = new_id()
+    due = Delivery.objects.due(now=now).filter(subscription=endpoint).order_by("next_attempt_at")
     with transaction.atomic():
-        due = list(
-            Delivery.objects.due(now=now)
-            .filter(subscription=endpoint)
-            .select_for_update(skip_locked=True, of=("self",))
-            .select_related("event")
-            .order_by("attempts", "next_attempt_at")[:most]
-        )
-        Delivery.objects.filter(id__in=[delivery.id for delivery in due]).update(
-            next_attempt_at=now + LEASE, lease_token=token
-        )
+        ids: list[UUID] = []
+        # Lane by lane, as their indexes have them: a long backlog is not sorted for one delivery.
+        for lane in (Q(attempts=0), Q(attempts__gt=0)):
+            rows = due.filter(lane).select_for_update(skip_locked=True)
+            ids += rows.values_list("id", flat=True)[: most - len(ids)]
+        mine = Delivery.objects.filter(id__in=ids)
+        mine.update(next_attempt_at=now + LEASE, lease_token=token)
     return [
         Leased(
             id=delivery.id,
@@ -209,7 +217,7 @@ def _lease_from(endpoint: Subscription, most: int, *, now: datetime) -> list[Lea
             body=delivery.event.body_for(endpoint.surface),
             subscription=endpoint,
         )
-        for delivery in due
+        for delivery in mine.select_related("event")
     ]
 
 

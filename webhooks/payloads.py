@@ -59,4 +59,6 @@ def _cut(fields: Mapping[str, object], kept: Sequence[str]) -> dict[str, object]
 
 
 def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # Half of a surrogate pair, from wherever it came, is no UTF-8.
+    return text.encode(errors="replace").decode()

@@ -1,6 +1,7 @@
 """Use cases about who is told, and the one function by which the apps above tell."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from core import secrets
 from core.errors import InvalidUrl
 from core.ids import parse_id
 from core.targets import check_url
+from core.wake import wake
 from webhooks.errors import WebhookLimitReached, WebhookNotFound
 from webhooks.events import CALL_COMPLETED, CALL_FAILED
 from webhooks.health import hold_deliveries, release_deliveries
@@ -22,6 +24,8 @@ from webhooks.publishing import wake_deliveries
 from webhooks.signing import new_secret
 
 Status = Subscription.Status
+MEND = "webhooks.mend"
+WELL = {"failing_since": None, "failures_in_row": 0, "resumes_at": None}
 
 
 @transaction.atomic
@@ -92,12 +96,14 @@ def change_subscription(subscription: Subscription, **fields: Any) -> Subscripti
     """
     if "url" in fields:
         check_url(fields["url"])
-    was = lock_subscription(subscription.id).status
+    stored = lock_subscription(subscription.id)
+    if fields.get("url", stored.url) != stored.url:
+        fields |= WELL  # what its predecessor did says nothing of it
     for name, value in fields.items():
         setattr(subscription, name, value)
     # Only what is changed: deliveries write the columns of its health at the same time.
     subscription.save(update_fields=list(fields))
-    if subscription.status != was:
+    if subscription.status != stored.status:
         _change_status(subscription)
     return subscription
 
@@ -108,9 +114,13 @@ def unsubscribe(subscription: Subscription) -> None:
     now = timezone.now()
     lock_subscription(subscription.id)
     Subscription.objects.filter(id=subscription.id, deleted_at=None).update(deleted_at=now)
-    Delivery.objects.filter(
+    # What is being posted is left to that attempt: its worker is about to write the row.
+    waiting = Delivery.objects.filter(
         subscription=subscription, status__in=(Delivery.Status.PENDING, Delivery.Status.HELD)
-    ).update(status=Delivery.Status.CANCELED, next_attempt_at=None, ended_at=now)
+    )
+    waiting.not_being_sent(now=now).update(
+        status=Delivery.Status.CANCELED, next_attempt_at=None, ended_at=now
+    )
 
 
 def lock_subscription(subscription_id: UUID) -> Subscription:
@@ -155,11 +165,12 @@ def _new_zap(agent: Agent, *, url: str) -> Subscription:
 def _change_status(subscription: Subscription) -> None:
     fresh: dict[str, Any] = {"status_reason": ""}
     if subscription.status == Status.ENABLED:
-        fresh |= {"failing_since": None, "failures_in_row": 0, "resumes_at": None}
+        fresh |= WELL
         release_deliveries(subscription, now=timezone.now())
         wake_deliveries()
     else:
         hold_deliveries(subscription)
+    transaction.on_commit(partial(wake, MEND))
     for name, value in fresh.items():
         setattr(subscription, name, value)
     subscription.save(update_fields=list(fresh))
