@@ -70,11 +70,11 @@ class SubscriptionAdmin(SubscriptionControls):
     ]
     fieldsets = [
         *add_fieldsets,
-        ("State", {"fields": ["shown_status", "why", "health"]}),
+        ("State", {"fields": ["state", "why", "health"]}),
         ("About", {"fields": ["native_id", "id", "surface", "made"]}),
     ]
     # A status is changed by its buttons: a form that stood open would change it back.
-    readonly_fields = ["shown_status", "why", "health", "native_id", "id", "surface", "made"]
+    readonly_fields = ["state", "why", "health", "native_id", "id", "surface", "made"]
     actions_detail = [
         "send_test_event",
         "recover",
@@ -147,6 +147,10 @@ class SubscriptionAdmin(SubscriptionControls):
         if subscription.surface == Surface.ZAPIER:
             return "dispositions, for Zapier"
         return ", ".join(subscription.events)
+
+    @display(description="Status")
+    def state(self, subscription: Subscription) -> str:
+        return subscription.get_status_display()
 
     @display(description="Status", ordering="status", label=STATUS_LABELS)
     def shown_status(self, subscription: Subscription) -> tuple[str, str]:
