@@ -9,7 +9,7 @@ import structlog
 from django.utils import timezone
 
 from core.backoff import jittered
-from webhooks.models import CIRCUIT_OPENS_AFTER, Delivery, Subscription
+from webhooks.models import CIRCUIT_OPENS_AFTER, LEASE, Delivery, Subscription
 from webhooks.publishing import publish_disabled
 
 log = structlog.get_logger(__name__)
@@ -50,9 +50,10 @@ def judge(endpoint: Subscription, outcomes: Outcomes, *, now: datetime) -> None:
         endpoint.failing_since = endpoint.failing_since or now
         endpoint.failures_in_row += outcomes.failed
         waits = [outcomes.pause, _circuit_wait(endpoint, now=now)]
-    # A probe's outcome replaces the pause that it was sent under. Any other may lengthen a pause
-    # that an answer asked for, and never cuts one short.
-    moments = [] if was_probed else [endpoint.resumes_at]
+    # A probe's outcome replaces the pause that it was sent under, which is at most its lease. One
+    # that an answer asked for may be lengthened and is never cut short.
+    asked_for = not was_probed or (endpoint.resumes_at or now) > now + LEASE
+    moments = [endpoint.resumes_at] if asked_for else []
     moments += [now + wait for wait in waits if wait]
     endpoint.resumes_at = max((moment for moment in moments if moment), default=None)
     endpoint.save(update_fields=["failing_since", "failures_in_row", "resumes_at"])

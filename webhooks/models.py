@@ -1,6 +1,6 @@
 """Who is told: subscriptions, and the outbox of events with their deliveries and attempts."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
@@ -22,6 +22,8 @@ class Surface(models.TextChoices):
 # So many failures in a row open an endpoint's circuit: from then on it is probed, one delivery at
 # a time, the more seldom the longer it has failed.
 CIRCUIT_OPENS_AFTER = 5
+# How long a delivery is its worker's: longer than an attempt can take, with room for the writing.
+LEASE = timedelta(seconds=30)
 TAKES_TURNS = Q(failures_in_row__gte=CIRCUIT_OPENS_AFTER) | Q(requests_per_second__isnull=False)
 
 

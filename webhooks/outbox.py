@@ -17,10 +17,15 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 
 from core.ids import new_id
-from webhooks.models import CIRCUIT_OPENS_AFTER, Attempt, Delivery, DeliveryQuerySet, Subscription
+from webhooks.models import (
+    CIRCUIT_OPENS_AFTER,
+    LEASE,
+    Attempt,
+    Delivery,
+    DeliveryQuerySet,
+    Subscription,
+)
 
-# Longer than an attempt can take, with room for the writing.
-LEASE = timedelta(seconds=30)
 # Endpoints that get turns instead of shares: how many of them one claim looks at.
 MOST_TURNS = 64
 BATCH = 2000

@@ -18,8 +18,8 @@ from tests.receiver import Receiver, Reply, receiving
 from webhooks import services
 from webhooks.delivery import deliveries
 from webhooks.events import CALL_COMPLETED
-from webhooks.models import Attempt, Delivery, Subscription
-from webhooks.outbox import LEASE, Leased, lease_due
+from webhooks.models import LEASE, Attempt, Delivery, Subscription
+from webhooks.outbox import Leased, lease_due
 from webhooks.signing import new_secret
 
 Work = Callable[..., None]

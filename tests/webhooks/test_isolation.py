@@ -250,3 +250,18 @@ def test_a_limited_endpoint_takes_no_more_than_its_share(
     publish(agent, 50)
     rooms = {webhook.id: 3}
     assert len(lease_due(384, rooms=rooms, share=8, now=timezone.now())) == 3
+
+
+def test_what_was_in_flight_when_silence_was_asked_for_does_not_break_it(
+    webhook: Subscription, agent: Agent
+) -> None:
+    publish(agent, 10)
+    leased = lease_due(10, rooms={}, share=10, now=timezone.now())
+    posts = [Post(one, http.Outgoing("", {}, b""), timezone.now()) for one in leased]
+    asked = http.Answer("http_error", 0.1, status=429, headers={"Retry-After": "3600"})
+    for batch in ([BAD] * 5, [asked], [BAD] * 3, [FINE]):
+        sent = [Sent(posts.pop(), answer) for answer in batch]
+        record_attempts(sent, now=timezone.now())
+    webhook.refresh_from_db()
+    assert webhook.resumes_at
+    assert webhook.resumes_at - timezone.now() > timedelta(minutes=59)
