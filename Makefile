@@ -50,4 +50,5 @@ $(VENV)/.development: requirements-dev.txt | $(VENV)/bin/python
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@echo "Making the environment in $(VENV): half a minute or so, once"
 	@$(PYTHON) -m venv $(VENV)
