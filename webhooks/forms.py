@@ -18,10 +18,7 @@ from core.targets import check_url
 from webhooks.controls import RECOVERS_DAYS, complaint_about
 from webhooks.errors import WebhookLimitReached
 from webhooks.events import TYPES
-from webhooks.models import Subscription
 from webhooks.services import check_room
-
-Status = Subscription.Status
 
 
 class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]
