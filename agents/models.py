@@ -34,7 +34,12 @@ class Account(models.Model):
         editable=False,
         help_text="Set aside for calls that have not ended.",
     )
-    max_concurrent_calls = models.PositiveIntegerField(default=30)
+    max_concurrent_calls = models.PositiveIntegerField(
+        default=30, help_text="Calls under way at once; more of them wait in the queue."
+    )
+    calls_per_second = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How many may start in one second. Empty: no limit."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -70,14 +75,16 @@ class LedgerEntry(models.Model):
         RESERVE = "reserve"
         RELEASE = "release"
         CHARGE = "charge"
+        CORRECTION = "correction"
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="ledger")
     kind = models.CharField(max_length=10, choices=Kind)
     credits = models.DecimalField(max_digits=14, decimal_places=4)
     reserved = models.DecimalField(max_digits=14, decimal_places=4, default=Decimal(0))
-    # The call it is about. Calls stand above agents, so this is their id and no foreign key.
+    # The call or message it is about. They stand above agents, so this is no foreign key.
     subject_id = models.UUIDField(null=True, blank=True)
     reason = models.CharField(max_length=200, blank=True)
+    actor = models.CharField(max_length=150, blank=True, help_text="The operator who did it.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -94,6 +101,64 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.credits}"
+
+
+class Price(models.Model):
+    """What a minute of a call and a segment of a message cost to numbers that begin alike.
+
+    The longest prefix counts, an account's own before everybody's; the settings' where none fits.
+    """
+
+    account = models.ForeignKey(
+        Account,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="prices",
+        help_text="Empty: for every account that has none of its own.",
+    )
+    prefix = models.CharField(
+        max_length=16, help_text="The start of the numbers it is for, as +44 or +1415."
+    )
+    per_minute = models.DecimalField(
+        max_digits=10, decimal_places=4, help_text="Credits for a started minute of a call."
+    )
+    per_segment = models.DecimalField(
+        max_digits=10, decimal_places=4, help_text="Credits for a segment of a message."
+    )
+
+    class Meta:
+        ordering = ["prefix"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "prefix"], name="price_of_account_unique"),
+            models.UniqueConstraint(
+                fields=["prefix"], condition=Q(account=None), name="price_of_everybody_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(per_minute__gte=0, per_segment__gte=0), name="price_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.prefix
+
+
+class CallerId(models.Model):
+    """A number that the account may show to those it calls, beside its agents' own."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="caller_ids")
+    number = models.CharField(max_length=16)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["number"]
+        verbose_name = "caller id"
+        constraints = [
+            models.UniqueConstraint(fields=["account", "number"], name="caller_id_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.number
 
 
 class ApiKeyQuerySet(OfAccount["ApiKey"]):
@@ -157,8 +222,21 @@ class Agent(models.Model):
     language = models.CharField(max_length=35, default="en-US")
     voice = models.CharField(max_length=100, blank=True)
     carrier = models.CharField(max_length=40, default="simulated")
+    voice_url = models.CharField(
+        max_length=2_000,
+        blank=True,
+        help_text="Where the carrier connects an answered call to, as wss://voice.example.org/calls.",
+    )
     ring_timeout = models.PositiveIntegerField(default=30, help_text="Seconds, 5 to 300.")
     max_duration = models.PositiveIntegerField(default=600, help_text="Seconds, 10 to 14400.")
+    # When a call that nobody answered is tried again, as calls.retries reads it; null: never.
+    retry = models.JSONField(null=True, blank=True)
+    max_concurrent_calls = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Calls under way at once. Empty: as its account may."
+    )
+    calls_per_second = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How many may start in one second. Empty: no limit."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
 

@@ -21,6 +21,7 @@ from calls import lifecycle
 from calls.carriers import carrier_named
 from calls.carriers.base import Accepted, CarrierError, CarrierUncertain, DialOrder
 from calls.models import Call, Dial, DialStatus
+from calls.orders import Credentials, credentials_of, dial_order
 from calls.reports import Report, Snapshot
 from core.backoff import jittered
 from core.drain import Drain
@@ -119,7 +120,8 @@ def claim_calls(limit: int, *, now: datetime) -> list[Job]:
         due = Call.objects.due(now=now).select_for_update(skip_locked=True)
         ids = list(due.values_list("id", flat=True)[:limit])
         dials = [lifecycle.begin_dial(call_id, lease=LEASE, now=now) for call_id in ids]
-    return [_job(dial, is_ask=True, now=now) for dial in dials if dial]
+    begun = [dial for dial in dials if dial]
+    return _jobs(begun, asks=begun, now=now)
 
 
 def claim_dials(limit: int, *, now: datetime) -> list[Job]:
@@ -139,27 +141,18 @@ def claim_dials(limit: int, *, now: datetime) -> list[Job]:
             dial.due_at = now + LEASE
             dial.lease_token = new_id()
         Dial.objects.bulk_update(due, ["asked_at", "asks", "due_at", "deadline_at", "lease_token"])
-    return [_job(dial, is_ask=dial in asks, now=now) for dial in due]
+    return _jobs(due, asks=asks, now=now)
 
 
-def _job(dial: Dial, *, is_ask: bool, now: datetime) -> Job:
-    call, agent = dial.call, dial.call.agent
-    order = DialOrder(
-        dial_id=dial.id,
-        call_id=call.id,
-        ask=dial.asks,
-        asked_at=dial.asked_at or now,
-        carrier_id=dial.carrier_id,
-        from_number=call.from_number,
-        to_number=call.to_number,
-        prompt=call.prompt,
-        greeting=call.greeting,
-        params=call.params or {},
-        language=agent.language,
-        voice=agent.voice,
-        ring_timeout=call.ring_timeout,
-        max_duration=call.max_duration,
-    )
+def _jobs(dials: Sequence[Dial], *, asks: Sequence[Dial], now: datetime) -> list[Job]:
+    pairs = {(dial.call.account_id, dial.call.carrier) for dial in dials}
+    credentials = credentials_of(pairs)
+    return [_job(dial, is_ask=dial in asks, credentials=credentials, now=now) for dial in dials]
+
+
+def _job(dial: Dial, *, is_ask: bool, credentials: Credentials, now: datetime) -> Job:
+    call = dial.call
+    order = dial_order(dial, credentials=credentials[call.account_id, call.carrier], now=now)
     return Job(
         order=order,
         carrier=call.carrier,

@@ -18,8 +18,9 @@ from django.db import transaction
 
 from agents.credits import settle
 from agents.models import Mode
+from calls.carriers.base import Heard
 from calls.models import ANSWERED, TERMINAL, Call, CallEvent, Dial, DialStatus, Status
-from calls.reports import Report
+from calls.reports import Report, Results
 from calls.serializers import call_data, disposition
 from core.ids import new_id
 from webhooks.events import CALL_COMPLETED, CALL_FAILED, CALL_STARTED
@@ -96,6 +97,24 @@ def apply(*, dial_id: UUID, report: Report) -> bool:
         for step in steps:
             _take(call, dial, step)
     return bool(steps)
+
+
+def hear(*, dial_id: UUID, heard: Heard) -> None:
+    """Take what a callback said: reports, what came of the conversation, the carrier's own id."""
+    if heard.carrier_id:
+        # It proves that the carrier took the order, if the answer to that was lost.
+        Dial.objects.filter(id=dial_id, carrier_id="").update(carrier_id=heard.carrier_id)
+    if heard.results:
+        keep_results(dial_id=dial_id, results=heard.results)
+    for report in heard.reports:
+        apply(dial_id=dial_id, report=report)
+
+
+def keep_results(*, dial_id: UUID, results: Results) -> None:
+    """Keep what a voice engine made of the conversation, before or after its end."""
+    told = {name: text for name, text in vars(results).items() if text}
+    if told:
+        Call.objects.filter(dials=dial_id).update(**told)
 
 
 def note(

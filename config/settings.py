@@ -41,6 +41,8 @@ if not PUBLIC_URL and not is_loopback(HOST):
         f"HOST={HOST} is reachable from other machines: set PUBLIC_URL, "
         "the address under which clients reach this server"
     )
+# The address under which carriers report to us.
+BASE_URL = PUBLIC_URL or f"http://{f'[{HOST}]' if ':' in HOST else HOST}:{PORT}"
 IS_HTTPS = _public.scheme == "https"
 REQUIRE_HTTPS = boolean("REQUIRE_HTTPS", default=IS_HTTPS)
 

@@ -12,6 +12,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 from agents import api as agents
 from agents import zapier as agents_zapier
 from calls import api as calls
+from calls import callbacks
 from calls import zapier as calls_zapier
 from core.errors import DomainError, InternalError, InvalidRequest, NotFound
 from core.responses import error_response, is_api
@@ -48,6 +49,8 @@ urlpatterns = [
     path("api/zapier/unsubscribe/<str:subscription_id>", webhooks_zapier.UnsubscribeView.as_view()),
     path("api/zapier/samples/call-disposition", calls_zapier.SamplesView.as_view()),
     path("api/zapier/actions/outbound-call", calls_zapier.OutboundCallView.as_view()),
+    path("carriers/<slug:carrier>/dials/<uuid:dial_id>", callbacks.dial_callback),
+    path("carriers/<slug:carrier>/dials/<uuid:dial_id>/<slug:topic>", callbacks.dial_callback),
 ]
 
 

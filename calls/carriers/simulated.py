@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from calls.carriers.base import Accepted, CarrierError, CarrierUncertain, DialOrder
+from calls.carriers.base import Accepted, Carrier, CarrierError, CarrierUncertain, DialOrder
 from calls.models import DialStatus
 from calls.reports import Report, Snapshot
 from core.errors import InsufficientCredits
@@ -33,7 +33,7 @@ NO_ANSWER_AFTER_SECONDS = 6.0
 NOTHING_MORE = timedelta(days=1)
 
 
-class SimulatedCarrier:
+class SimulatedCarrier(Carrier):
     def dial(self, order: DialOrder) -> Accepted:
         last = order.to_number[-4:]
         if last == "0104":

@@ -11,9 +11,12 @@ from calls.models.call import (
     Dial,
     DialQuerySet,
     DialStatus,
-    IdempotencyKey,
     Status,
 )
+from calls.models.credentials import CarrierCredentials
+from calls.models.idempotency import IdempotencyKey
+from calls.models.message import Message, MessageQuerySet, MessageStatus
+from calls.models.policy import CallingRules, DoNotCall
 
 __all__ = [
     "ACTIVE",
@@ -23,9 +26,15 @@ __all__ = [
     "Call",
     "CallEvent",
     "CallQuerySet",
+    "CallingRules",
+    "CarrierCredentials",
     "Dial",
     "DialQuerySet",
     "DialStatus",
+    "DoNotCall",
     "IdempotencyKey",
+    "Message",
+    "MessageQuerySet",
+    "MessageStatus",
     "Status",
 ]

@@ -34,8 +34,8 @@ TERMINAL: tuple[str, ...] = (
     Status.FAILED,
     Status.CANCELED,
 )
-WAITING = (Status.SCHEDULED, Status.QUEUED)
-ACTIVE = (Status.DIALING, Status.RINGING, Status.IN_PROGRESS)
+WAITING: tuple[str, ...] = (Status.SCHEDULED, Status.QUEUED)
+ACTIVE: tuple[str, ...] = (Status.DIALING, Status.RINGING, Status.IN_PROGRESS)
 
 
 class CallQuerySet(OfAccount["Call"]):
@@ -78,6 +78,14 @@ class Call(models.Model):
     ring_timeout = models.PositiveIntegerField()
     max_duration = models.PositiveIntegerField()
 
+    # What the client said of when: not before, not after, again if nobody answers, at any hour.
+    scheduled_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    retry = models.JSONField(null=True)
+    ignore_calling_hours = models.BooleanField(default=False)
+
+    # What it was accepted at, so that a new price counts for new calls only.
+    price_per_minute = models.DecimalField(max_digits=10, decimal_places=4, default=Decimal(1))
     reserved = models.DecimalField(max_digits=14, decimal_places=4, default=Decimal(0))
     cost = models.DecimalField(max_digits=14, decimal_places=4, null=True)
 
@@ -87,6 +95,12 @@ class Call(models.Model):
     due_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    cancel_requested_at = models.DateTimeField(null=True)
+
+    # What the carrier's voice engine made of the conversation.
+    transcript = models.TextField(blank=True)
+    summary = models.TextField(blank=True)
+    recording_url = models.CharField(max_length=2_000, blank=True)
 
     objects = CallQuerySet.as_manager()
 
@@ -111,6 +125,22 @@ class Call(models.Model):
             models.Index(F("to_number"), F("created_at").desc(), F("id").desc(), name="call_to"),
             models.Index(F("created_at").desc(), F("id").desc(), name="call_created"),
             models.Index(fields=["due_at"], condition=Q(status="queued"), name="call_due"),
+            models.Index(
+                fields=["account", "mode", "agent", "carrier", "due_at", "id"],
+                condition=Q(status="queued"),
+                name="call_lane",
+            ),
+            models.Index(
+                fields=["carrier", "account", "mode", "agent"],
+                condition=Q(status__in=ACTIVE),
+                name="call_active",
+            ),
+            models.Index(fields=["due_at"], condition=Q(status="scheduled"), name="call_scheduled"),
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(status__in=WAITING),
+                name="call_expiring",
+            ),
             models.Index(
                 fields=["account", "status"],
                 condition=Q(ended_at__isnull=True),
@@ -175,6 +205,8 @@ class Dial(models.Model):
     status = models.CharField(max_length=11, choices=DialStatus, default=DialStatus.ASKING)
     reason = models.CharField(max_length=60, blank=True)
     carrier_id = models.CharField(max_length=100, blank=True)
+    # `human` or `machine` once the carrier has told; it tells before the end, or with it.
+    answered_by = models.CharField(max_length=10, blank=True)
     asks = models.PositiveSmallIntegerField(default=0)
     asked_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
@@ -195,7 +227,8 @@ class Dial(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["due_at"], condition=Q(ended_at__isnull=True), name="dial_due")
+            models.Index(fields=["due_at"], condition=Q(ended_at__isnull=True), name="dial_due"),
+            models.Index(fields=["asked_at"], name="dial_asked"),
         ]
 
     def __str__(self) -> str:
@@ -217,26 +250,3 @@ class CallEvent(models.Model):
 
     def __str__(self) -> str:
         return self.type
-
-
-class IdempotencyKey(models.Model):
-    """A client's word that two requests are one, and what the first was answered."""
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.CASCADE)
-    mode = models.CharField(max_length=4, choices=Mode)
-    key = models.CharField(max_length=255)
-    fingerprint = models.CharField(max_length=64)
-    call = models.ForeignKey(Call, on_delete=models.CASCADE)
-    created_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["account", "mode", "key"], name="idempotency_key_unique"
-            )
-        ]
-        indexes = [models.Index(fields=["created_at"], name="idempotency_created")]
-
-    def __str__(self) -> str:
-        return self.key

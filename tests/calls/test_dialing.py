@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from agents.models import Account
 from calls.carriers import carrier_named
-from calls.carriers.base import Accepted, CarrierError, CarrierUncertain, DialOrder
+from calls.carriers.base import Accepted, Carrier, CarrierError, CarrierUncertain, DialOrder
 from calls.dialing import LEASE, Reply, claim_calls, claim_dials, dialing
 from calls.models import Call, CallEvent, Dial, DialStatus
 from calls.reports import Report, Snapshot
@@ -22,7 +22,7 @@ from tests.factories import NUMBER, Api, make_agent
 Work = Callable[..., None]
 
 
-class StoryCarrier:
+class StoryCarrier(Carrier):
     """A carrier that a test tells what to answer; it remembers what it was asked."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ import requests
 from django.utils import timezone
 from urllib3.exceptions import NewConnectionError
 
-from calls.carriers.base import Accepted, CarrierError, CarrierUncertain, DialOrder
+from calls.carriers.base import Accepted, Carrier, CarrierError, CarrierUncertain, DialOrder
 from calls.models import DialStatus
 from calls.reports import Report, Snapshot
 
@@ -15,7 +15,7 @@ LOOK_AGAIN = timedelta(seconds=0.3)
 TIMEOUT_SECONDS = 8
 
 
-class RecordingCarrier:
+class RecordingCarrier(Carrier):
     def dial(self, order: DialOrder) -> Accepted:
         asked = {"id": order.dial_id.hex, "number": order.to_number}
         try:

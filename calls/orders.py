@@ -1,0 +1,77 @@
+"""Rows as the orders that carriers understand."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from cryptography.fernet import InvalidToken
+from django.conf import settings
+
+from calls.carriers import carrier_named
+from calls.carriers.base import DialOrder
+from calls.models import CarrierCredentials, Dial
+
+log = structlog.get_logger(__name__)
+
+# By account and carrier.
+Credentials = Mapping[tuple[UUID, str], Mapping[str, str]]
+
+
+def credentials_of(pairs: Iterable[tuple[UUID, str]]) -> Credentials:
+    """What each account shows to the carrier: its own, or else the settings'.
+
+    Those that no key opens any more count as none: the carrier refuses the call by name, and the
+    other accounts' go out.
+    """
+    wanted = set(pairs)
+    found: dict[tuple[UUID, str], Mapping[str, str]] = {}
+    for pair in wanted:
+        try:
+            found[pair] = carrier_named(pair[1]).default_credentials()
+        except KeyError:
+            found[pair] = {}  # configured no more; whoever asks it says so
+    accounts = {account_id for account_id, _ in wanted}
+    for row in CarrierCredentials.objects.filter(account_id__in=accounts):
+        if (row.account_id, row.carrier) in wanted:
+            found[row.account_id, row.carrier] = _opened(row)
+    return found
+
+
+def dial_order(dial: Dial, *, credentials: Mapping[str, str], now: datetime) -> DialOrder:
+    """`dial`, with its call and agent at hand, as its carrier is told of it."""
+    call, agent = dial.call, dial.call.agent
+    return DialOrder(
+        dial_id=dial.id,
+        call_id=call.id,
+        agent_id=agent.id,
+        ask=dial.asks,
+        asked_at=dial.asked_at or now,
+        carrier_id=dial.carrier_id,
+        from_number=call.from_number,
+        to_number=call.to_number,
+        prompt=call.prompt,
+        greeting=call.greeting,
+        params=call.params or {},
+        metadata=call.metadata or {},
+        language=agent.language,
+        voice=agent.voice,
+        voice_url=agent.voice_url,
+        ring_timeout=call.ring_timeout,
+        max_duration=call.max_duration,
+        callback_url=callback_url(call.carrier, "dials", dial.id),
+        credentials=credentials,
+    )
+
+
+def callback_url(carrier: str, kind: str, id: UUID) -> str:
+    """Where this server hears from `carrier` about one of its dials or messages."""
+    return f"{settings.BASE_URL}/carriers/{carrier}/{kind}/{id}"
+
+
+def _opened(row: CarrierCredentials) -> Mapping[str, str]:
+    try:
+        return row.values
+    except InvalidToken:
+        log.error("credentials_unreadable", account=str(row.account_id), carrier=row.carrier)
+        return {}
