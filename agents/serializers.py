@@ -5,9 +5,32 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
+from agents import retries
 from agents.models import Agent
 from core.errors import InvalidNumber
 from core.phone import to_e164
+
+
+class RetrySerializer(serializers.Serializer[Any]):
+    """When a call that nobody answered is dialled again."""
+
+    causes = serializers.ListField(
+        child=serializers.ChoiceField(choices=retries.CAUSES),
+        allow_empty=False,
+        help_text="After which ends. `failed` counts only where the carrier took nothing.",
+    )
+    attempts = serializers.IntegerField(
+        min_value=1, max_value=retries.MOST_ATTEMPTS, help_text="Dials in all, the first included."
+    )
+    gaps = serializers.ListField(
+        child=serializers.IntegerField(
+            min_value=retries.SHORTEST_GAP_SECONDS, max_value=retries.LONGEST_GAP_SECONDS
+        ),
+        default=[retries.DEFAULT_GAP_SECONDS],
+        allow_empty=False,
+        max_length=retries.MOST_ATTEMPTS,
+        help_text="Seconds before each further dial; the last one holds for the rest.",
+    )
 
 
 class AgentSerializer(serializers.ModelSerializer[Agent]):
@@ -28,6 +51,9 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     prompt = serializers.CharField(default="", allow_blank=True, max_length=20_000)
     greeting = serializers.CharField(default="", allow_blank=True, max_length=2_000)
     voice = serializers.CharField(default="", allow_blank=True, max_length=100)
+    retry = RetrySerializer(
+        allow_null=True, default=None, help_text="For calls that say nothing of it; null: never."
+    )
     createdAt = serializers.DateTimeField(source="created_at", read_only=True)
 
     class Meta:
@@ -43,6 +69,7 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
             "carrier",
             "ringTimeout",
             "maxDuration",
+            "retry",
             "createdAt",
         ]
 

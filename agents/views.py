@@ -14,6 +14,7 @@ from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
+from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from agents.auth import ApiKeyAuthentication
@@ -162,7 +163,12 @@ def _flat(detail: Any, path: str = "") -> list[tuple[str, str]]:
     if not isinstance(detail, dict | list):
         return [(path or "body", str(detail))]
     named = detail.items() if isinstance(detail, dict) else enumerate(detail)
-    return [pair for name, value in named for pair in _flat(value, f"{path}.{name}".strip("."))]
+    return [pair for name, value in named for pair in _flat(value, _below(path, name))]
+
+
+def _below(path: str, name: object) -> str:
+    # What is wrong with an object as a whole is said of the object.
+    return path if name == api_settings.NON_FIELD_ERRORS_KEY else f"{path}.{name}".strip(".")
 
 
 def _sentence(fields: dict[str, str]) -> str:

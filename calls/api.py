@@ -5,15 +5,23 @@ import re
 from typing import Any
 
 from django.db.models import Count, Q
+from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from agents.serializers import RetrySerializer
 from agents.views import NativeListView, NativeView
 from calls import services
 from calls.models import ACTIVE, WAITING, Call, Status
-from calls.serializers import CallEventSerializer, CallSerializer, CreditsField
+from calls.queue import place_of
+from calls.serializers import (
+    CallDetailSerializer,
+    CallEventSerializer,
+    CallSerializer,
+    CreditsField,
+)
 from core.errors import InvalidNumber, InvalidRequest
 from core.ids import native_id, parse_id
 from core.pagination import NewestFirst
@@ -48,6 +56,25 @@ class CallRequestSerializer(serializers.Serializer[services.CallRequest]):
     ringTimeout = serializers.IntegerField(
         source="ring_timeout", min_value=5, max_value=300, required=False, allow_null=True
     )
+    scheduledAt = serializers.DateTimeField(
+        source="scheduled_at",
+        required=False,
+        allow_null=True,
+        help_text="Not to be dialled before; at most a year ahead.",
+    )
+    expiresAt = serializers.DateTimeField(
+        source="expires_at",
+        required=False,
+        allow_null=True,
+        help_text="Canceled if it was not dialled until then. A day after it may be dialled where "
+        "it is left out, at most 30 days.",
+    )
+    retry = RetrySerializer(
+        required=False, allow_null=True, help_text="The agent's rule where it is left out."
+    )
+    ignoreCallingHours = serializers.BooleanField(
+        source="ignore_calling_hours", required=False, allow_null=True
+    )
 
 
 class CallAcceptedSerializer(serializers.Serializer[Call]):
@@ -56,7 +83,7 @@ class CallAcceptedSerializer(serializers.Serializer[Call]):
     agentId = serializers.CharField()
     fromNumber = serializers.CharField()
     toNumber = serializers.CharField()
-    callStatus = serializers.ChoiceField(choices=["queued"])
+    callStatus = serializers.ChoiceField(choices=["queued", "scheduled"])
 
 
 class CallFilterSerializer(serializers.Serializer[Any]):
@@ -110,7 +137,7 @@ class SendCallView(NativeView):
         headers = {"Location": f"/api/v1/calls/{call.native_id}"}
         if is_replay:
             headers["Idempotent-Replayed"] = "true"
-        return Response(_accepted(call), status=201, headers=headers)
+        return Response(_accepted(call, is_replay=is_replay), status=201, headers=headers)
 
 
 class CallListView(NativeListView):
@@ -128,9 +155,23 @@ class CallListView(NativeListView):
 
 
 class CallView(NativeView):
-    @extend_schema(operation_id="getCall", summary="Look at a call", responses=CallSerializer)
+    @extend_schema(operation_id="getCall", summary="Look at a call", responses=CallDetailSerializer)
     def get(self, request: Request, call_id: str) -> Response:
-        return Response(CallSerializer(services.find_call(self.api_key, call_id)).data)
+        return Response(_detail(services.find_call(self.api_key, call_id)))
+
+
+class CancelCallView(NativeView):
+    @extend_schema(
+        operation_id="cancelCall",
+        summary="Cancel a call, or hang it up",
+        description="A call that waits is `canceled` at once. One that a carrier holds is ended "
+        "there within seconds: `canceled` if nobody has answered, else `completed` with the "
+        "reason `hung_up`.",
+        request=None,
+        responses={200: CallDetailSerializer, 409: error("`call_already_ended`")},
+    )
+    def post(self, request: Request, call_id: str) -> Response:
+        return Response(_detail(services.cancel_call(self.api_key, call_id)))
 
 
 class NewestLineFirst(NewestFirst):
@@ -191,15 +232,21 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
-def _accepted(call: Call) -> dict[str, str]:
+def _detail(call: Call) -> dict[str, Any]:
+    place = place_of(call, now=timezone.now()) if call.status == Status.QUEUED else None
+    return dict(CallDetailSerializer(call, context={"place": place}).data)
+
+
+def _accepted(call: Call, *, is_replay: bool) -> dict[str, str]:
     # What was true when it was accepted: a replay says the same, whatever has happened since.
+    status = call.timeline.earliest("id").type if is_replay else call.status
     return {
         "status": "success",
         "callId": call.native_id,
         "agentId": native_id("agent", call.agent_id),
         "fromNumber": call.from_number,
         "toNumber": call.to_number,
-        "callStatus": Status.QUEUED.value,
+        "callStatus": status,
     }
 
 

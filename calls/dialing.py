@@ -15,21 +15,23 @@ from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import F, Min, Q, Value
+from django.db.models.functions import Greatest, Least
 from django.utils import timezone
 
-from calls import lifecycle
+from calls import lifecycle, queue
 from calls.carriers import carrier_named
-from calls.carriers.base import Accepted, CarrierError, CarrierUncertain, DialOrder
-from calls.models import Call, Dial, DialStatus
+from calls.carriers.base import Accepted, Carrier, CarrierError, CarrierUncertain, DialOrder
+from calls.models import TERMINAL, WAITING, Call, Dial, DialStatus, Status
 from calls.orders import Credentials, credentials_of, dial_order
 from calls.reports import Report, Snapshot
+from calls.shares import SLOTS, Shares
 from core.backoff import jittered
 from core.drain import Drain
 from core.ids import new_id
 
 log = structlog.get_logger(__name__)
 
-SLOTS = 32
 # Longer than a carrier may take to answer, so that a dial has one worker at a time.
 LEASE = timedelta(seconds=15)
 MOST_ASKS = 5
@@ -48,11 +50,14 @@ class Job:
 
     order: DialOrder
     carrier: str
+    account_id: UUID
     token: UUID | None
     request_id: str
     status: DialStatus
     is_ask: bool
     is_overdue: bool
+    is_canceled: bool
+    is_stray: bool
 
     def is_news(self, snapshot: Snapshot) -> bool:
         """Whether the carrier says more than we knew when this job was claimed."""
@@ -73,11 +78,23 @@ class Dialing(Drain[Job, Reply]):
     def __init__(self) -> None:
         super().__init__()
         self._threads = ThreadPoolExecutor(SLOTS, thread_name_prefix="carrier")
+        self._shares = Shares()
+
+    def begin(self) -> None:
+        self._shares.clear()
 
     def claim(self, free: int) -> list[Job]:
         now = timezone.now()
-        jobs = claim_dials(free, now=now)
-        return jobs + claim_calls(free - len(jobs), now=now)
+        lifecycle.promote_due(now=now)
+        lifecycle.expire_due(now=now)
+        looks = self._taken(claim_dials(free, shares=self._shares, now=now))
+        asks = self._taken(claim_calls(free - len(looks), shares=self._shares, now=now))
+        return looks + asks
+
+    def _taken(self, jobs: list[Job]) -> list[Job]:
+        for job in jobs:
+            self._shares.take(job.carrier, job.account_id)
+        return jobs
 
     def start(self, jobs: Sequence[Job], done: Callable[[Reply], None]) -> None:
         for job in jobs:
@@ -85,6 +102,7 @@ class Dialing(Drain[Job, Reply]):
 
     def record(self, results: Sequence[Reply]) -> None:
         for reply in results:
+            self._shares.free(reply.job.carrier, reply.job.account_id)
             ids = {"request_id": reply.job.request_id, "dial": str(reply.job.order.dial_id)}
             with structlog.contextvars.bound_contextvars(**ids):
                 try:
@@ -96,11 +114,15 @@ class Dialing(Drain[Job, Reply]):
                     log.exception("reply_not_recorded")
 
     def next_due(self) -> datetime | None:
+        waiting, dials = Call.objects.order_by(), Dial.objects.order_by()
         times = [
-            Dial.objects.filter(ended_at=None).order_by("due_at").values_list("due_at").first(),
-            Call.objects.filter(status="queued").order_by("due_at").values_list("due_at").first(),
+            dials.filter(ended_at=None).aggregate(at=Min("due_at")),
+            dials.filter(stray_since__isnull=False).aggregate(at=Min("due_at")),
+            waiting.filter(status=Status.QUEUED).aggregate(at=Min("due_at")),
+            waiting.filter(status=Status.SCHEDULED).aggregate(at=Min("due_at")),
+            waiting.filter(status__in=WAITING).aggregate(at=Min("expires_at")),
         ]
-        return min((row[0] for row in times if row and row[0]), default=None)
+        return min((row["at"] for row in times if row["at"]), default=None)
 
 
 @cache
@@ -112,26 +134,20 @@ def dialing() -> Dialing:
 # Claiming -----------------------------------------------------------------------------------------
 
 
-def claim_calls(limit: int, *, now: datetime) -> list[Job]:
+def claim_calls(limit: int, *, shares: Shares, now: datetime) -> list[Job]:
     """Start the dials of up to `limit` waiting calls; each is ours alone to ask for."""
     if limit <= 0:
         return []
     with transaction.atomic():
-        due = Call.objects.due(now=now).select_for_update(skip_locked=True)
-        ids = list(due.values_list("id", flat=True)[:limit])
-        dials = [lifecycle.begin_dial(call_id, lease=LEASE, now=now) for call_id in ids]
-    begun = [dial for dial in dials if dial]
-    return _jobs(begun, asks=begun, now=now)
+        ids = queue.admit(limit, shares=shares, now=now)
+        dials = lifecycle.begin_dials(ids, lease=LEASE, now=now)
+    return _jobs(dials, asks=dials, now=now)
 
 
-def claim_dials(limit: int, *, now: datetime) -> list[Job]:
-    """Lease up to `limit` dials that are due: to be asked again, looked at, or ended."""
+def claim_dials(limit: int, *, shares: Shares, now: datetime) -> list[Job]:
+    """Lease up to `limit` dials that are due: to be asked again, looked at, hung up, or ended."""
     with transaction.atomic():
-        due = list(
-            Dial.objects.due(now=now)
-            .select_for_update(skip_locked=True, of=("self",))
-            .select_related("call__agent")[:limit]
-        )
+        due = _with_room(_due_dials(limit, shares=shares, now=now), shares=shares)
         asks = [dial for dial in due if dial.asked_at is None]
         for dial in asks:
             dial.asked_at = now
@@ -142,6 +158,27 @@ def claim_dials(limit: int, *, now: datetime) -> list[Job]:
             dial.lease_token = new_id()
         Dial.objects.bulk_update(due, ["asked_at", "asks", "due_at", "deadline_at", "lease_token"])
     return _jobs(due, asks=asks, now=now)
+
+
+def _due_dials(limit: int, *, shares: Shares, now: datetime) -> list[Dial]:
+    full = Q(call__carrier__in=shares.full_carriers())
+    for carrier, account_id in shares.full_accounts():
+        full |= Q(call__carrier=carrier, call__account_id=account_id)
+    due: list[Dial] = []
+    for dials in (Dial.objects.due(now=now), Dial.objects.stray(now=now)):
+        rows = dials.exclude(full).select_related("call__agent")
+        due += rows.select_for_update(skip_locked=True, of=("self",))[: limit - len(due)]
+    return due
+
+
+def _with_room(dials: list[Dial], *, shares: Shares) -> list[Dial]:
+    """Those that fit into the shares; the others stay due."""
+    shares, fitting = shares.copy(), []
+    for dial in dials:
+        if shares.left(dial.call.carrier, dial.call.account_id) > 0:
+            shares.take(dial.call.carrier, dial.call.account_id)
+            fitting.append(dial)
+    return fitting
 
 
 def _jobs(dials: Sequence[Dial], *, asks: Sequence[Dial], now: datetime) -> list[Job]:
@@ -156,11 +193,14 @@ def _job(dial: Dial, *, is_ask: bool, credentials: Credentials, now: datetime) -
     return Job(
         order=order,
         carrier=call.carrier,
+        account_id=call.account_id,
         token=dial.lease_token,
         request_id=call.request_id,
         status=DialStatus(dial.status),
         is_ask=is_ask,
         is_overdue=now >= dial.deadline_at,
+        is_canceled=call.cancel_requested_at is not None,
+        is_stray=dial.stray_since is not None,
     )
 
 
@@ -175,15 +215,9 @@ def _question(job: Job) -> Outcome:
     """Ask the carrier, in a thread that knows nothing of the database."""
     try:
         carrier = carrier_named(job.carrier)
-        if job.is_ask and timezone.now() >= job.order.asked_at + LEASE:
-            return CarrierError("Too late to ask", permanent=False, reason="lease_ran_out")
         if job.is_ask:
-            log.info("carrier_asked", dial=str(job.order.dial_id), request_id=job.request_id)
-            return carrier.dial(job.order)
-        snapshot = carrier.fetch(job.order)
-        if job.is_overdue and snapshot and not job.is_news(snapshot):
-            carrier.hang_up(job.order)
-        return snapshot
+            return _order(carrier, job)
+        return _hang_up(carrier, job) if job.is_stray else _look(carrier, job)
     except (CarrierError, CarrierUncertain) as error:
         return error
     except Exception as error:
@@ -192,12 +226,41 @@ def _question(job: Job) -> Outcome:
         return CarrierUncertain(type(error).__name__)
 
 
+def _order(carrier: Carrier, job: Job) -> Accepted:
+    if timezone.now() >= job.order.asked_at + LEASE:
+        raise CarrierError("Too late to ask", permanent=False, reason="lease_ran_out")
+    log.info("carrier_asked", dial=str(job.order.dial_id), request_id=job.request_id)
+    return carrier.dial(job.order)
+
+
+def _look(carrier: Carrier, job: Job) -> Snapshot | None:
+    snapshot = carrier.fetch(job.order)
+    if job.is_canceled and _may_be_alive(snapshot, job):
+        return _hang_up(carrier, job, snapshot)
+    if job.is_overdue and snapshot and not job.is_news(snapshot):
+        carrier.hang_up(job.order)
+    return snapshot
+
+
+def _may_be_alive(snapshot: Snapshot | None, job: Job) -> bool:
+    if snapshot is None:
+        return job.status is not DialStatus.ASKING  # it was taken, and should be known
+    return not any(report.status in TERMINAL for report in snapshot.reports)
+
+
+def _hang_up(carrier: Carrier, job: Job, snapshot: Snapshot | None = None) -> Snapshot:
+    carrier.hang_up(job.order)
+    return snapshot or Snapshot(reports=(), look_at=timezone.now())
+
+
 # Recording ----------------------------------------------------------------------------------------
 
 
 def _record(reply: Reply) -> None:
     if reply.job.is_ask:
         _record_ask(reply.job, reply.outcome)
+    elif reply.job.is_stray:
+        _record_stray(reply.job, reply.outcome)
     else:
         _record_look(reply.job, reply.outcome)
 
@@ -205,8 +268,7 @@ def _record(reply: Reply) -> None:
 def _record_ask(job: Job, outcome: Outcome) -> None:
     now = timezone.now()
     if isinstance(outcome, Accepted):
-        _hold(job, due_at=outcome.look_at, carrier_id=outcome.carrier_id)
-        lifecycle.apply(dial_id=job.order.dial_id, report=Report(status=DialStatus.DIALING, at=now))
+        _record_accepted(job, outcome, now=now)
     elif isinstance(outcome, CarrierError):
         _record_refusal(job, outcome, now=now)
     else:
@@ -214,10 +276,21 @@ def _record_ask(job: Job, outcome: Outcome) -> None:
         _hold(job, due_at=now + RECONCILE_AGAIN)
 
 
+def _record_accepted(job: Job, accepted: Accepted, *, now: datetime) -> None:
+    dial = Dial.objects.select_related("call").get(id=job.order.dial_id)
+    if dial.ended_at:
+        # It was given up while the carrier thought about it.
+        Dial.objects.filter(id=dial.id).update(carrier_id=accepted.carrier_id)
+        lifecycle.mark_stray(dial, now=now)
+        return
+    _hold(job, due_at=accepted.look_at, carrier_id=accepted.carrier_id)
+    lifecycle.apply(dial_id=dial.id, report=Report(status=DialStatus.DIALING, at=now))
+
+
 def _record_refusal(job: Job, error: CarrierError, *, now: datetime) -> None:
     _note(job, type="refused_by_carrier", now=now, reason=error.reason)
-    if error.permanent or job.order.ask >= MOST_ASKS:
-        _end(job, status=DialStatus.FAILED, reason=error.reason, now=now)
+    if error.permanent or job.order.ask >= MOST_ASKS or _is_cancel_requested(job):
+        _end_refused(job, error, now=now)
     else:
         wait = jittered(ASK_AGAIN * 2 ** (job.order.ask - 1))
         _hold(job, due_at=now + wait, asked_at=None)
@@ -226,20 +299,48 @@ def _record_refusal(job: Job, error: CarrierError, *, now: datetime) -> None:
 def _record_look(job: Job, outcome: Outcome) -> None:
     now = timezone.now()
     if isinstance(outcome, Snapshot):
-        # In the order in which it happened, so that an answer told of after the end still counts.
-        for report in sorted(
-            outcome.reports, key=lambda one: (one.at, lifecycle.ORDER[one.status])
-        ):
-            lifecycle.apply(dial_id=job.order.dial_id, report=report)
-        if job.is_overdue and not job.is_news(outcome):
-            _end_overdue(job, now=now)
-        _hold(job, due_at=outcome.look_at)
+        _record_snapshot(job, outcome, now=now)
+    elif outcome is None and job.is_canceled and job.is_overdue:
+        _end(job, status=DialStatus.CANCELED, reason="on_request", now=now)
     elif outcome is None and job.is_overdue:
         _end(job, status=DialStatus.FAILED, reason="carrier_unknown", now=now)
     elif outcome is None:
         _hold(job, due_at=now + RECONCILE_AGAIN)
     else:
         _record_unreachable(job, now=now)
+
+
+def _record_snapshot(job: Job, snapshot: Snapshot, *, now: datetime) -> None:
+    # In the order in which it happened, so that an answer told of after the end still counts.
+    for report in sorted(snapshot.reports, key=lambda one: (one.at, lifecycle.ORDER[one.status])):
+        lifecycle.apply(dial_id=job.order.dial_id, report=report)
+    if job.is_canceled:
+        _end_canceled(job, now=now)
+    elif job.is_overdue and not job.is_news(snapshot):
+        _end_overdue(job, now=now)
+    _hold(job, due_at=snapshot.look_at)
+
+
+def _end_canceled(job: Job, *, now: datetime) -> None:
+    """It was hung up: before its answer it was canceled, after it a call as any other."""
+    status = Dial.objects.values_list("status", flat=True).get(id=job.order.dial_id)
+    if status == DialStatus.IN_PROGRESS:
+        _end(job, status=DialStatus.COMPLETED, reason="hung_up", now=now)
+    else:
+        _end(job, status=DialStatus.CANCELED, reason="on_request", now=now)
+
+
+def _record_stray(job: Job, outcome: Outcome) -> None:
+    now = timezone.now()
+    dial = Dial.objects.select_related("call").get(id=job.order.dial_id)
+    if isinstance(outcome, Snapshot):
+        lifecycle.note(dial.call, type="stray_hung_up", at=now, dial=dial)
+    elif dial.stray_since and now < dial.stray_since + UNREACHABLE_FOR:
+        Dial.objects.filter(id=dial.id).update(due_at=now + UNREACHABLE_AGAIN, lease_token=None)
+        return
+    else:
+        lifecycle.note(dial.call, type="stray_left", at=now, dial=dial)
+    Dial.objects.filter(id=dial.id).update(stray_since=None, lease_token=None)
 
 
 def _record_unreachable(job: Job, *, now: datetime) -> None:
@@ -260,6 +361,16 @@ def _end_overdue(job: Job, *, now: datetime) -> None:
     _end(job, status=status, reason=reason, now=now)
 
 
+def _end_refused(job: Job, error: CarrierError, *, now: datetime) -> None:
+    if _is_cancel_requested(job):
+        _end(job, status=DialStatus.CANCELED, reason="on_request", now=now)
+        return
+    report = Report(
+        status=DialStatus.FAILED, at=now, reason=error.reason, was_not_taken=not error.permanent
+    )
+    lifecycle.apply(dial_id=job.order.dial_id, report=report)
+
+
 def _end(job: Job, *, status: DialStatus, reason: str, now: datetime) -> None:
     report = Report(status=status, at=now, reason=reason)
     lifecycle.apply(dial_id=job.order.dial_id, report=report)
@@ -267,13 +378,17 @@ def _end(job: Job, *, status: DialStatus, reason: str, now: datetime) -> None:
 
 def _hold(job: Job, *, due_at: datetime, **fields: object) -> None:
     """Give the lease back: look again at `due_at`, or at the deadline if that comes first."""
-    mine = Dial.objects.filter(id=job.order.dial_id, lease_token=job.token, ended_at=None).first()
-    if mine is None:
-        return  # it has ended, or the lease ran out and another worker has it
-    overdue = max(mine.deadline_at, timezone.now() + RECONCILE_AGAIN)
-    Dial.objects.filter(id=mine.id, lease_token=job.token, ended_at=None).update(
-        due_at=min(due_at, overdue), **fields
-    )
+    mine = Dial.objects.filter(id=job.order.dial_id, lease_token=job.token, ended_at=None)
+    overdue = Greatest(F("deadline_at"), Value(timezone.now() + RECONCILE_AGAIN))
+    mine.update(due_at=Least(Value(due_at), overdue), lease_token=None, **fields)
+    # Asked for while we were at it: whoever cancels leaves a dial under lease to us.
+    if not job.is_canceled and _is_cancel_requested(job):
+        idle = Dial.objects.filter(id=job.order.dial_id, lease_token=None, ended_at=None)
+        idle.update(due_at=timezone.now())
+
+
+def _is_cancel_requested(job: Job) -> bool:
+    return Call.objects.filter(id=job.order.call_id, cancel_requested_at__isnull=False).exists()
 
 
 def _note(job: Job, *, type: str, now: datetime, **detail: str) -> None:

@@ -16,6 +16,11 @@ class CallNotFound(DomainError):
     zapier = "call not found"
 
 
+class CallAlreadyEnded(Conflict):
+    code = "call_already_ended"
+    message = "The call has ended already"
+
+
 class IdempotencyConflict(Conflict):
     code = "idempotency_conflict"
     message = "This Idempotency-Key was used for a different request"

@@ -15,6 +15,11 @@ TIMELINE = {
     "no_answer": "Ended: nobody answered",
     "failed": "Failed",
     "canceled": "Canceled before it was answered",
+    "cancel_requested": "Asked to cancel it",
+    "retry": "To be dialled again",
+    "stray": "The carrier holds it although it has ended here",
+    "stray_hung_up": "Hung up at the carrier",
+    "stray_left": "The carrier could not be told to hang up",
 }
 
 # What happened, and what to do about it.
@@ -29,6 +34,10 @@ REASONS = {
     "Check its status page and this server's network.",
     "lease_ran_out": "The server was too busy to ask the carrier in time. Start more workers.",
     "max_duration": "The call reached its longest duration and was hung up.",
+    "on_request": "It was canceled before anybody answered.",
+    "hung_up": "It was canceled after it had been answered, so it was hung up.",
+    "expired": "It was still waiting when its time to be dialled ran out. "
+    "Raise the limits that it waited for, or its expiry.",
     "ring_timeout": "It rang as long as it may, and the carrier did not end it by itself.",
 }
 

@@ -5,7 +5,8 @@ asking < dialing < ringing < in_progress < one of the ends. Each step writes the
 credits and publishes events in one transaction under a lock on the call.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,14 +16,19 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Case, F, Value, When
+from django.utils import timezone
 
 from agents.credits import settle
 from agents.models import Mode
+from agents.retries import RetryRule
 from calls.carriers.base import Heard
-from calls.models import ANSWERED, TERMINAL, Call, CallEvent, Dial, DialStatus, Status
+from calls.errors import CallAlreadyEnded
+from calls.models import ANSWERED, TERMINAL, WAITING, Call, CallEvent, Dial, DialStatus, Status
 from calls.reports import Report, Results
 from calls.serializers import call_data, disposition
 from core.ids import new_id
+from core.times import rfc3339
 from webhooks.events import CALL_COMPLETED, CALL_FAILED, CALL_STARTED
 from webhooks.services import publish
 
@@ -30,8 +36,29 @@ log = structlog.get_logger(__name__)
 
 # How long a carrier may say nothing beyond the moment at which it should have said something.
 SILENCE_GRACE = timedelta(seconds=15)
+# How many calls one transaction promotes or ends.
+BATCH = 100
 # The columns of a call that a report may move.
-MOVED = ["status", "reason", "cost", "reserved", "started_at", "ended_at", "events_published"]
+MOVED = (
+    "status",
+    "reason",
+    "cost",
+    "reserved",
+    "due_at",
+    "started_at",
+    "ended_at",
+    "events_published",
+)
+# How a dial ends that we gave up on: the carrier may think otherwise.
+ENDED_BY_US = (
+    "on_request",
+    "hung_up",
+    "max_duration",
+    "ring_timeout",
+    "carrier_unknown",
+    "carrier_unreachable",
+    "carrier_silent",
+)
 ORDER = {
     DialStatus.ASKING: 0,
     DialStatus.DIALING: 1,
@@ -48,35 +75,55 @@ def price_of(seconds: float) -> Decimal:
 
 
 def begin(call: Call, *, now: datetime) -> None:
-    """Write down an accepted call: it waits for a worker."""
+    """Write down an accepted call: it waits for its time, or for a worker."""
     call.save(force_insert=True)
     note(call, type=call.status, at=now)
 
 
-def begin_dial(call_id: UUID, *, lease: timedelta, now: datetime) -> Dial | None:
-    """Make the waiting call's next dial, ready to be asked for by whoever holds the lease.
+def begin_dials(call_ids: Sequence[UUID], *, lease: timedelta, now: datetime) -> list[Dial]:
+    """Make the waiting calls' next dials, ready to be asked for by whoever holds the lease.
 
-    None when another worker was faster or the call has ended. Once it is committed, the carrier
-    may have been asked.
+    In the order of `call_ids`, without those that another worker was faster with or that have
+    ended. Once they are committed, the carriers may have been asked.
     """
     with transaction.atomic():
-        mine = Call.objects.filter(id=call_id, status=Status.QUEUED).update(
+        waiting = Call.objects.filter(id__in=call_ids, status=Status.QUEUED)
+        rows = waiting.select_for_update(of=("self",)).select_related("agent")
+        calls = sorted(rows, key=lambda call: call_ids.index(call.id))
+        Call.objects.filter(id__in=[call.id for call in calls]).update(
             status=Status.DIALING, due_at=None
         )
-        if not mine:
-            return None
-        call = Call.objects.select_related("agent").get(id=call_id)
-        dial = Dial.objects.create(
-            call=call,
-            number=call.dials.count() + 1,
-            asks=1,
-            asked_at=now,
-            due_at=now + lease,
-            deadline_at=ring_deadline(call, since=now),
-            lease_token=new_id(),
+        tries = _tries(calls)
+        dials = [_new_dial(call, number=tries[call.id] + 1, lease=lease, now=now) for call in calls]
+        Dial.objects.bulk_create(dials)
+        CallEvent.objects.bulk_create(
+            CallEvent(
+                call=dial.call,
+                dial=dial,
+                type=Status.DIALING,
+                at=now,
+                detail={"carrier": dial.call.carrier},
+            )
+            for dial in dials
         )
-        note(call, type=Status.DIALING, at=now, dial=dial, detail={"carrier": call.carrier})
-    return dial
+    return dials
+
+
+def _tries(calls: Sequence[Call]) -> Counter[UUID]:
+    return Counter(Dial.objects.filter(call__in=calls).values_list("call_id", flat=True))
+
+
+def _new_dial(call: Call, *, number: int, lease: timedelta, now: datetime) -> Dial:
+    call.status, call.due_at = Status.DIALING, None
+    return Dial(
+        call=call,
+        number=number,
+        asks=1,
+        asked_at=now,
+        due_at=now + lease,
+        deadline_at=ring_deadline(call, since=now),
+        lease_token=new_id(),
+    )
 
 
 def ring_deadline(call: Call, *, since: datetime) -> datetime:
@@ -96,7 +143,70 @@ def apply(*, dial_id: UUID, report: Report) -> bool:
         steps = _steps(dial, report)
         for step in steps:
             _take(call, dial, step)
+        if dial.reason in ENDED_BY_US and _is_alive(report, after=dial.ended_at):
+            mark_stray(dial, now=report.at)
     return bool(steps)
+
+
+def mark_stray(dial: Dial, *, now: datetime) -> None:
+    """The carrier holds a dial that has ended for us: a worker hangs it up."""
+    fresh = Dial.objects.filter(id=dial.id, stray_since=None)
+    if fresh.update(stray_since=now, due_at=now):
+        note(dial.call, type="stray", at=now, dial=dial)
+
+
+def cancel(call_id: UUID, *, now: datetime) -> None:
+    """End a call that waits; have one that a carrier holds hung up by a worker.
+
+    Raises CallAlreadyEnded. Asking twice changes nothing more.
+    """
+    with transaction.atomic():
+        call = Call.objects.select_for_update(of=("self",)).select_related("agent").get(id=call_id)
+        if call.is_terminal:
+            raise CallAlreadyEnded
+        dial = call.dials.filter(ended_at=None).first()
+        if call.cancel_requested_at is None:
+            call.cancel_requested_at = now
+            call.save(update_fields=["cancel_requested_at"])
+            note(call, type="cancel_requested", at=now)
+        if dial is None:
+            _end_waiting(call, reason="on_request", now=now)
+        elif dial.asked_at is None:
+            # There is proof that no carrier holds anything of it.
+            _take(call, dial, Report(status=DialStatus.CANCELED, at=now, reason="on_request"))
+        else:
+            # Where a worker is at it, the worker sees the wish when it gives the lease back.
+            idle = Case(When(lease_token=None, then=Value(now)), default=F("due_at"))
+            Dial.objects.filter(id=dial.id).update(due_at=idle)
+
+
+def promote_due(*, now: datetime) -> None:
+    """Scheduled calls whose time has come take their place in the queue."""
+    due = Call.objects.filter(status=Status.SCHEDULED, due_at__lte=now).order_by("due_at")
+    with transaction.atomic():
+        ids = list(due.select_for_update(skip_locked=True).values_list("id", flat=True)[:BATCH])
+        Call.objects.filter(id__in=ids).update(status=Status.QUEUED)
+        CallEvent.objects.bulk_create(
+            CallEvent(call_id=id, type=Status.QUEUED, at=now) for id in ids
+        )
+
+
+def expire_due(*, now: datetime) -> None:
+    """Calls that waited longer than they may are canceled, and their events go out."""
+    late = Call.objects.filter(status__in=WAITING, expires_at__lte=now).order_by("expires_at")
+    with transaction.atomic():
+        locked = late.select_for_update(skip_locked=True, of=("self",)).select_related("agent")
+        for call in locked[:BATCH]:
+            _end_waiting(call, reason="expired", now=now)
+
+
+def _end_waiting(call: Call, *, reason: str, now: datetime) -> None:
+    """No carrier holds anything of it: it ends here and now."""
+    _end(call, status=Status.CANCELED, reason=reason, at=now)
+    note(call, type=Status.CANCELED, at=now, detail={"reason": reason})
+    _publish(call)
+    call.save(update_fields=MOVED)
+    log.info("call_moved", call=call.native_id, status=call.status, reason=reason)
 
 
 def hear(*, dial_id: UUID, heard: Heard) -> None:
@@ -129,6 +239,10 @@ def note(
     CallEvent.objects.create(call=call, dial=dial, type=type, at=at, detail=dict(detail or {}))
 
 
+def _is_alive(report: Report, *, after: datetime | None) -> bool:
+    return report.status not in TERMINAL and after is not None and report.at > after
+
+
 def _steps(dial: Dial, report: Report) -> list[Report]:
     here = ORDER[DialStatus(dial.status)]
     if ORDER[report.status] <= here:
@@ -143,30 +257,65 @@ def _steps(dial: Dial, report: Report) -> list[Report]:
 def _take(call: Call, dial: Dial, report: Report) -> None:
     dial.status = report.status
     call.status = report.status
+    note(call, type=_line(report), at=report.at, dial=dial, detail=_detail(report))
     if report.status == DialStatus.IN_PROGRESS:
         _answer(call, dial, report)
     elif report.status == DialStatus.RINGING:
         dial.deadline_at = ring_deadline(call, since=report.at)
     elif report.status in TERMINAL:
-        _end(call, dial, report)
-    _publish(call, dial)
+        _end_dial(call, dial, report)
+    _publish(call)
     call.save(update_fields=MOVED)
     dial.save(update_fields=["status", "reason", "deadline_at", "started_at", "ended_at"])
-    note(call, type=_line(report), at=report.at, dial=dial, detail=_detail(report))
+    _look_by_deadline(dial)
     log.info("call_moved", call=call.native_id, status=report.status, reason=report.reason)
 
 
 def _answer(call: Call, dial: Dial, report: Report) -> None:
     call.started_at = dial.started_at = report.at
-    dial.deadline_at = report.at + timedelta(seconds=call.max_duration) + SILENCE_GRACE
+    # To the second: the credits set aside last no longer.
+    dial.deadline_at = report.at + timedelta(seconds=call.max_duration)
 
 
-def _end(call: Call, dial: Dial, report: Report) -> None:
+def _look_by_deadline(dial: Dial) -> None:
+    """Whoever holds a lease on the dial will see to it when giving the lease back."""
+    idle = Dial.objects.filter(id=dial.id, ended_at=None, lease_token=None)
+    idle.filter(due_at__gt=dial.deadline_at).update(due_at=dial.deadline_at)
+
+
+def _end_dial(call: Call, dial: Dial, report: Report) -> None:
     # A carrier's clock may put the end before the answer.
-    ended_at = max(report.at, call.started_at or report.at)
-    call.ended_at = dial.ended_at = ended_at
-    call.reason = dial.reason = report.reason
-    call.cost = _cost(call, ended_at)
+    dial.ended_at = max(report.at, call.started_at or report.at)
+    dial.reason = report.reason
+    again_at = _retry_at(call, dial, report)
+    if again_at is None:
+        _end(call, status=report.status, reason=report.reason, at=dial.ended_at)
+        return
+    call.status, call.due_at = Status.QUEUED, again_at
+    note(call, type="retry", at=report.at, detail={"until": rfc3339(again_at)})
+
+
+def _retry_at(call: Call, dial: Dial, report: Report) -> datetime | None:
+    """When the call is dialled again, by its rule; None when this was its end."""
+    rule = RetryRule.of(call.retry)
+    if not rule or call.started_at or call.cancel_requested_at:
+        return None
+    gap = rule.gap_after(
+        report.status,
+        reason=report.reason,
+        was_not_taken=report.was_not_taken,
+        dials=dial.number,
+    )
+    if gap is None:
+        return None
+    again_at = max(report.at + gap, timezone.now())
+    return None if call.expires_at and again_at >= call.expires_at else again_at
+
+
+def _end(call: Call, *, status: str, reason: str, at: datetime) -> None:
+    """The call's one end, with its bill. Its event is for the caller to publish."""
+    call.status, call.reason, call.ended_at, call.due_at = status, reason, at, None
+    call.cost = _cost(call, at)
     if call.reserved:
         settle(call.account_id, reserved=call.reserved, cost=call.cost, subject_id=call.id)
         call.reserved = Decimal(0)
@@ -187,8 +336,8 @@ def _detail(report: Report) -> dict[str, object]:
     return {"reason": report.reason} if report.reason else {}
 
 
-def _publish(call: Call, dial: Dial) -> None:
-    type = _event_of(dial.status)
+def _publish(call: Call) -> None:
+    type = _event_of(call.status)
     if not type:
         return
     call.events_published += 1

@@ -10,7 +10,8 @@ from calls.models import DialStatus, MessageStatus
 class Report:
     """The dial was in `status` at `at`. `reason` names why it failed, `answered_at` when known.
 
-    `answered_by` is `human` or `machine` where the carrier has found out.
+    `answered_by` is `human` or `machine` where the carrier has found out. `was_not_taken`: it
+    failed before any carrier took it, for a reason that may pass.
     """
 
     status: DialStatus
@@ -18,6 +19,7 @@ class Report:
     reason: str = ""
     answered_at: datetime | None = None
     answered_by: str = ""
+    was_not_taken: bool = False
 
 
 @dataclass(frozen=True)

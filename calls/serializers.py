@@ -6,6 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from agents.serializers import RetrySerializer
 from calls.models import Call, CallEvent, Status
 from core.ids import native_id
 
@@ -61,6 +62,36 @@ class CallSerializer(serializers.ModelSerializer[Call]):
 
     def get_reason(self, call: Call) -> str | None:
         return call.reason or None
+
+
+class QueueSerializer(serializers.Serializer[Any]):
+    position = serializers.IntegerField(help_text="Among the account's queued calls, from 1.")
+    expectedWait = serializers.IntegerField(help_text="Seconds, as its newest calls suggest.")
+
+
+class CallDetailSerializer(CallSerializer):
+    """One call with what was asked for of its time, and its place while it waits."""
+
+    scheduledAt = serializers.DateTimeField(source="scheduled_at", allow_null=True)
+    expiresAt = serializers.DateTimeField(source="expires_at", allow_null=True)
+    retry = RetrySerializer(allow_null=True)
+    ignoreCallingHours = serializers.BooleanField(source="ignore_calling_hours")
+    queue = serializers.SerializerMethodField(help_text="Null unless it is queued.")
+
+    class Meta(CallSerializer.Meta):
+        fields = [
+            *CallSerializer.Meta.fields,
+            "scheduledAt",
+            "expiresAt",
+            "retry",
+            "ignoreCallingHours",
+            "queue",
+        ]
+
+    @extend_schema_field(QueueSerializer(allow_null=True))
+    def get_queue(self, call: Call) -> dict[str, int] | None:
+        place = self.context.get("place")
+        return {"position": place[0], "expectedWait": round(place[1])} if place else None
 
 
 def call_data(call: Call) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from agents.services import find_agent
 from calls import lifecycle
 from calls.carriers.simulated import rehearse_acceptance
 from calls.errors import CallIdAlreadyUsed, CallNotFound, FromNumberMissing, IdempotencyConflict
-from calls.models import Call, IdempotencyKey
+from calls.models import Call, IdempotencyKey, Status
 from core.errors import InvalidNumber, InvalidRequest
 from core.ids import new_id, parse_id
 from core.phone import region_of, to_e164
@@ -31,6 +31,12 @@ DIAL = "calls.dial"
 IDEMPOTENCY_KEPT = timedelta(hours=24)
 # What params and metadata may weigh, as JSON.
 MAX_OBJECT_BYTES = 16 * 1024
+# A client's clock may be a little slow.
+LATE_CLOCK = timedelta(minutes=5)
+LATEST_SCHEDULE = timedelta(days=366)
+# How long a call waits for its turn unless it says otherwise, and at most.
+WAITS_FOR = timedelta(days=1)
+LONGEST_WAIT = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -45,11 +51,16 @@ class CallRequest:
     campaign_id: UUID | None = None
     max_duration: int | None = None
     ring_timeout: int | None = None
+    scheduled_at: datetime | None = None
+    expires_at: datetime | None = None
+    retry: Mapping[str, Any] | None = None
+    ignore_calling_hours: bool | None = None
 
     @property
     def fingerprint(self) -> str:
         """Equal exactly for equal requests."""
-        text = json.dumps(vars(self), sort_keys=True, default=str)
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        text = json.dumps(given, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -121,6 +132,20 @@ def find_call(api_key: ApiKey, call_id: object) -> Call:
     return min(calls, key=lambda call: (call.id != parsed, call.mode != api_key.mode))
 
 
+def cancel_call(api_key: ApiKey, call_id: object) -> Call:
+    """Cancel a call that is not answered yet, have one that is hung up; the call as it is now.
+
+    What a carrier holds is ended by a worker within seconds. Raises CallNotFound,
+    CallAlreadyEnded.
+    """
+    call = find_call(api_key, call_id)
+    with transaction.atomic():
+        lifecycle.cancel(call.id, now=timezone.now())
+        transaction.on_commit(partial(wake, DIAL))
+    call.refresh_from_db()
+    return call
+
+
 def forget_idempotency_keys(*, now: datetime) -> int:
     """Delete the keys that have been kept long enough; how many there were."""
     kept_since = now - IDEMPOTENCY_KEPT
@@ -189,6 +214,7 @@ def _accept(request: CallRequest, *, origin: Origin, call_id: UUID, client_id: U
 def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UUID) -> Call:
     now, mode = timezone.now(), origin.api_key.mode
     region = region_of(agent.default_number)
+    due_at, expires_at = _when(request, now=now)
     max_duration = request.max_duration or agent.max_duration
     prompt, greeting = _rendered(agent.prompt, request), _rendered(agent.greeting, request)
     return Call(
@@ -213,9 +239,38 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
         ring_timeout=request.ring_timeout or agent.ring_timeout,
         max_duration=max_duration,
         reserved=Decimal(0) if mode == Mode.TEST else lifecycle.price_of(max_duration),
+        status=Status.SCHEDULED if due_at > now else Status.QUEUED,
         created_at=now,
-        due_at=now,
+        due_at=due_at,
+        scheduled_at=request.scheduled_at,
+        expires_at=expires_at,
+        retry=request.retry or agent.retry,
+        ignore_calling_hours=bool(request.ignore_calling_hours),
     )
+
+
+def _when(request: CallRequest, *, now: datetime) -> tuple[datetime, datetime]:
+    """When it is dialled at the earliest, and the moment by which it must have been."""
+    wanted = request.scheduled_at or now
+    if wanted < now - LATE_CLOCK:
+        raise _wrong("scheduled_at", "is in the past")
+    if wanted > now + LATEST_SCHEDULE:
+        raise _wrong("scheduled_at", "is more than a year away")
+    due_at = max(wanted, now)
+    expires_at = request.expires_at or due_at + WAITS_FOR
+    if expires_at <= due_at:
+        raise _wrong("expires_at", "is not after the time at which it may be dialled")
+    if expires_at > due_at + LONGEST_WAIT:
+        raise _wrong("expires_at", "is more than 30 days after the time at which it may be dialled")
+    return due_at, expires_at
+
+
+def _wrong(name: str, why: str) -> InvalidRequest:
+    first, *rest = name.split("_")
+    field = first + "".join(word.capitalize() for word in rest)
+    error = InvalidRequest(f"{field}: {why}", fields={field: why})
+    error.zapier = f"{name} {why}"
+    return error
 
 
 def _from_number(request: CallRequest, *, agent: Agent, region: str | None) -> str:

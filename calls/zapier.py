@@ -1,7 +1,7 @@
 """Zapier: the action that places a call, and samples of what the trigger tells."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from agents.models import Account
 from agents.parsing import read_json
+from agents.serializers import RetrySerializer
 from agents.views import ZapierView, answer_exception, as_domain_error
 from agents.zapier import zapier_error
 from calls import services
@@ -47,6 +48,21 @@ class OutboundCallSerializer(serializers.Serializer[Any]):
         required=False, help_text="The same order with the same id dials once."
     )
     campaign_id = serializers.UUIDField(required=False)
+    scheduled_at = serializers.DateTimeField(required=False, help_text="Not to be dialled before.")
+    expires_at = serializers.DateTimeField(
+        required=False, help_text="Canceled if it was not dialled until then."
+    )
+    retry = RetrySerializer(required=False, help_text="An object, or a string with one.")
+    ignore_calling_hours = serializers.BooleanField(required=False)
+
+
+class TimingSerializer(serializers.Serializer[Any]):
+    """What is read strictly: a call at the wrong hour is worse than none."""
+
+    scheduled_at = serializers.DateTimeField(required=False)
+    expires_at = serializers.DateTimeField(required=False)
+    retry = RetrySerializer(required=False)
+    ignore_calling_hours = serializers.BooleanField(required=False)
 
 
 class OutboundCallPlacedSerializer(serializers.Serializer[Any]):
@@ -100,6 +116,7 @@ class OutboundCallView(ZapierView):
             from_number=given.get("from_number"),
             params=_params(given.get("params")),
             campaign_id=self._uuid("campaign_id"),
+            **_timing(given),
         )
         origin = services.Origin.of(self.api_key, meta=request.META)
         call, _ = services.place_call(order, origin=origin, client_id=self._uuid("call_id"))
@@ -167,6 +184,24 @@ def _made_up() -> Call:
         started_at=began,
         ended_at=began + timedelta(seconds=125),
     )
+
+
+def _timing(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    given = dict(inputs)
+    if isinstance(given.get("retry"), str):
+        given["retry"] = read_json(given["retry"].encode())
+    timing = TimingSerializer(data=given)
+    if not timing.is_valid():
+        name, why = next(iter(timing.errors.items()))
+        raise InvalidRequest(f"{name} cannot be read: {_first(why)}")
+    return dict(timing.validated_data)
+
+
+def _first(errors: Any) -> str:
+    """The first sentence in DRF's nested errors."""
+    while isinstance(errors, dict | list):
+        errors = next(iter(errors.values() if isinstance(errors, dict) else errors))
+    return str(errors)
 
 
 def _params(given: object) -> dict[str, Any]:

@@ -24,6 +24,10 @@ def integer(name: str, default: int, *, least: int, most: int) -> int:
     return value
 
 
+def optional_integer(name: str, *, least: int, most: int) -> int | None:
+    return integer(name, least, least=least, most=most) if text(name) else None
+
+
 def boolean(name: str, *, default: bool) -> bool:
     words = {"": default, "1": True, "true": True, "yes": True, "on": True}
     words |= {"0": False, "false": False, "no": False, "off": False}

@@ -11,7 +11,17 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import boolean, env, integer, is_loopback, is_target, is_url, items, text
+from config.environment import (
+    boolean,
+    env,
+    integer,
+    is_loopback,
+    is_target,
+    is_url,
+    items,
+    optional_integer,
+    text,
+)
 from config.generated_keys import generated_key
 from config.logs import logging_config
 from config.navigation import UNFOLD as UNFOLD
@@ -174,6 +184,18 @@ CREDITS_PER_MINUTE = "1"
 
 # The carriers an agent may name. Another one is a class and a line here.
 CARRIERS = {"simulated": "calls.carriers.simulated.SimulatedCarrier"}
+
+# How many calls a carrier takes at once, and starts in one second; None where it has not said.
+CARRIER_LIMITS = {
+    "twilio": (
+        optional_integer("TWILIO_MAX_CONCURRENT_CALLS", least=1, most=1_000_000),
+        optional_integer("TWILIO_CALLS_PER_SECOND", least=1, most=10_000),
+    ),
+    "dialer": (
+        optional_integer("DIALER_MAX_CONCURRENT_CALLS", least=1, most=1_000_000),
+        optional_integer("DIALER_CALLS_PER_SECOND", least=1, most=10_000),
+    ),
+}
 
 # Django -------------------------------------------------------------------------------------------
 

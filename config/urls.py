@@ -31,6 +31,7 @@ urlpatterns = [
     path("api/v1/calls", calls.CallListView.as_view()),
     path("api/v1/calls/send", calls.SendCallView.as_view()),
     path("api/v1/calls/<str:call_id>", calls.CallView.as_view()),
+    path("api/v1/calls/<str:call_id>/cancel", calls.CancelCallView.as_view()),
     path("api/v1/calls/<str:call_id>/events", calls.CallTimelineView.as_view()),
     path("api/v1/agents", agents.AgentListView.as_view()),
     path("api/v1/agents/<str:agent_id>", agents.AgentView.as_view()),

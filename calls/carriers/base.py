@@ -155,11 +155,11 @@ class Carrier:
 
     def fetch(self, order: DialOrder) -> Snapshot | None:
         """What the carrier knows of the order now; None when it never heard of it."""
-        raise NotImplementedError
+        raise CarrierUncertain("It cannot be asked about its calls")
 
     def hang_up(self, order: DialOrder) -> None:
         """End the call, ringing or answered; one that has ended already is fine."""
-        raise NotImplementedError
+        raise CarrierUncertain("It cannot be told to hang up")
 
     def send_sms(self, order: MessageOrder) -> Accepted:
         """Send the message. Raises CarrierError; anything else raised counts as uncertain."""
@@ -167,7 +167,7 @@ class Carrier:
 
     def fetch_sms(self, order: MessageOrder) -> MessageSnapshot | None:
         """What the carrier knows of the message now; None when it never heard of it."""
-        raise NotImplementedError
+        raise CarrierUncertain("It cannot be asked about its messages")
 
     def hear(self, callback: Callback, order: DialOrder) -> Heard:
         """Read a callback about the call, once it is proven to be the carrier's.

@@ -191,6 +191,10 @@ class DialQuerySet(models.QuerySet["Dial"]):
         """Dials that a worker has to ask for, look after, or end."""
         return self.filter(ended_at=None, due_at__lte=now).order_by("due_at", "id")
 
+    def stray(self, *, now: datetime) -> Self:
+        """Dials to hang up: we gave up on them, and the carrier took them after all."""
+        return self.filter(stray_since__isnull=False, due_at__lte=now).order_by("due_at", "id")
+
 
 class Dial(models.Model):
     """One try to reach the callee: at most once accepted by a carrier.
@@ -214,7 +218,10 @@ class Dial(models.Model):
     # When a worker has to look at it next, and the moment from which it is overdue.
     due_at = models.DateTimeField()
     deadline_at = models.DateTimeField()
+    # Null while no worker is at it.
     lease_token = models.UUIDField(null=True)
+    # Ended for us, and then the carrier was heard to hold it all the same: to be hung up.
+    stray_since = models.DateTimeField(null=True)
 
     objects = DialQuerySet.as_manager()
 
@@ -229,6 +236,9 @@ class Dial(models.Model):
         indexes = [
             models.Index(fields=["due_at"], condition=Q(ended_at__isnull=True), name="dial_due"),
             models.Index(fields=["asked_at"], name="dial_asked"),
+            models.Index(
+                fields=["due_at"], condition=Q(stray_since__isnull=False), name="dial_stray"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -19,6 +19,7 @@ UNSET = {
     "carrier": "simulated",
     "ringTimeout": 30,
     "maxDuration": 600,
+    "retry": None,
 }
 
 

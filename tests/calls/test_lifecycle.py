@@ -34,8 +34,7 @@ def dial_of(api: Api, agent: Agent) -> Dial:
     api.post("/api/v1/calls/send", body)
     call = Call.objects.order_by("created_at").last()
     assert call
-    dial = lifecycle.begin_dial(call.id, lease=timedelta(seconds=15), now=T0)
-    assert dial
+    [dial] = lifecycle.begin_dials([call.id], lease=timedelta(seconds=15), now=T0)
     return dial
 
 
@@ -117,8 +116,8 @@ def test_started_minutes_are_charged_up_to_what_was_reserved(
 
 
 def test_a_dial_is_begun_once(dial: Dial) -> None:
-    again = lifecycle.begin_dial(dial.call_id, lease=timedelta(seconds=15), now=T0)
-    assert again is None
+    again = lifecycle.begin_dials([dial.call_id], lease=timedelta(seconds=15), now=T0)
+    assert again == []
     assert Dial.objects.count() == 1
 
 
@@ -146,11 +145,11 @@ def test_two_workers_begin_one_dial(api: Api, agent: Agent, in_threads: Threads)
     api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": NUMBER})
     call = Call.objects.get()
 
-    def begin() -> Dial | None:
-        return lifecycle.begin_dial(call.id, lease=timedelta(seconds=15), now=T0)
+    def begin() -> list[Dial]:
+        return lifecycle.begin_dials([call.id], lease=timedelta(seconds=15), now=T0)
 
     begun = in_threads(begin, 8)
-    assert len([dial for dial in begun if dial]) == 1
+    assert len([dials for dials in begun if dials]) == 1
     assert Dial.objects.count() == 1
 
 

@@ -85,6 +85,11 @@ def test_what_is_given_is_kept(api: Api, account: Account) -> None:
         "endedAt": None,
         "duration": None,
         "cost": None,
+        "scheduledAt": None,
+        "expiresAt": seen["expiresAt"],
+        "retry": None,
+        "ignoreCallingHours": False,
+        "queue": {"position": 1, "expectedWait": 0},
     }
     assert seen["createdAt"].endswith("Z")
     assert (call.max_duration, call.ring_timeout) == (90, 12)

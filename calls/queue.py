@@ -1,0 +1,267 @@
+"""The queue: which of the waiting calls may be dialled now, and how long the others wait.
+
+One claim at a time decides, over all workers, so that limits hold exactly though they span many
+calls. What it goes by is counted from rows: a call takes a place while it is active and frees it
+by ending, so no place can be lost.
+
+Calls of one account, mode, agent and carrier wait in a lane of their own. A lane at its limit
+stops nobody else; within an account the lanes are served in the order in which their calls came,
+and between accounts whoever has the fewest calls under way is next.
+"""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, F, Min, Q
+
+from agents.models import Account, Agent
+from calls.models import ANSWERED, Call, Dial, Status
+from calls.shares import Shares
+
+# Advisory locks are known by a number alone: this one is the claim's.
+CLAIM_LOCK = 7_235_910_044
+SECOND = timedelta(seconds=1)
+# How many lanes one claim looks into.
+MOST_LANES = 256
+# What a call is thought to take while its account has none to learn from.
+USUAL_SECONDS = 60.0
+RECENT_CALLS = 20
+
+# Whoever a limit is for: an account or agent in a mode, a carrier.
+Scope = tuple[object, ...]
+
+
+class Lane(NamedTuple):
+    account_id: UUID
+    mode: str
+    agent_id: UUID
+    carrier: str
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """Live and test calls do not stand in each other's way."""
+        return (
+            ("account", self.account_id, self.mode),
+            ("agent", self.agent_id, self.mode),
+            ("carrier", self.carrier),
+        )
+
+
+class Limit(NamedTuple):
+    """Calls under way at once, and calls started within a second; None: any number."""
+
+    at_once: int | None
+    per_second: int | None = None
+
+
+class Waiting(NamedTuple):
+    due_at: datetime
+    call_id: UUID
+    lane: Lane
+
+
+class Rooms:
+    """How many more calls each lane may start."""
+
+    def __init__(
+        self,
+        limits: Mapping[Scope, Limit],
+        *,
+        active: Counter[Scope],
+        started: Counter[Scope],
+        shares: Shares,
+    ) -> None:
+        self._limits, self._active, self._started, self._shares = limits, active, started, shares
+
+    def of(self, lane: Lane, *, most: int) -> int:
+        own = self._shares.left(lane.carrier, lane.account_id)
+        return max(min(most, own, *chain(*(self._left(scope) for scope in lane.scopes))), 0)
+
+    def take(self, lane: Lane) -> None:
+        self._active.update(lane.scopes)
+        self._started.update(lane.scopes)
+        self._shares.take(lane.carrier, lane.account_id)
+
+    def under_way(self, lane: Lane) -> int:
+        """How many calls the lane's account has in this mode."""
+        return self._active[lane.scopes[0]]
+
+    def _left(self, scope: Scope) -> Iterable[int]:
+        limit = self._limits.get(scope, Limit(None))
+        if limit.at_once is not None:
+            yield limit.at_once - self._active[scope]
+        if limit.per_second is not None:
+            yield limit.per_second - self._started[scope]
+
+
+def admit(most: int, *, shares: Shares, now: datetime) -> list[UUID]:
+    """Up to `most` waiting calls that may be dialled now, whose turn it is first.
+
+    To be called in the transaction that begins their dials: until its end no other worker
+    admits any. `shares` says what this worker itself has under way.
+    """
+    _take_turns()
+    lanes = _waiting_lanes(now=now)
+    if not lanes:
+        return []
+    rooms = _rooms(lanes, shares=shares, now=now)
+    open_lanes = [lane for lane in lanes if rooms.of(lane, most=1)]
+    chosen = sorted(open_lanes, key=rooms.under_way)[:MOST_LANES]
+    # Of many lanes a few calls each will do: what they leave is taken by the next claim.
+    each = max(2 * most // max(len(chosen), 1), 4)
+    heads = _heads({lane: rooms.of(lane, most=each) for lane in chosen}, now=now)
+    return list(_in_turn(heads, most=most, rooms=rooms))
+
+
+def place_of(call: Call, *, now: datetime) -> tuple[int, float]:
+    """A queued call's place among its account's, from 1, and the seconds that it may well wait."""
+    queued = Call.objects.filter(account_id=call.account_id, mode=call.mode, status=Status.QUEUED)
+    earlier = Q(due_at__lt=call.due_at) | Q(due_at=call.due_at, id__lt=call.id)
+    ahead = queued.filter(earlier).count()
+    until_due = (call.due_at - now).total_seconds() if call.due_at else 0.0
+    account = Account.objects.get(id=call.account_id)
+    turns = ahead // max(account.max_concurrent_calls, 1)
+    return ahead + 1, max(until_due, 0.0) + turns * _usual_seconds(call)
+
+
+def _in_turn(heads: Sequence[Waiting], *, most: int, rooms: Rooms) -> Iterable[UUID]:
+    """Who has the fewest calls under way comes first, and its longest waiting call."""
+    lines: dict[Lane, deque[Waiting]] = defaultdict(deque)
+    for head in sorted(heads):
+        lines[head.lane].append(head)
+    for _ in range(most):
+        firsts = [line[0] for lane, line in lines.items() if line and rooms.of(lane, most=1)]
+        if not firsts:
+            return
+        first = min(firsts, key=lambda one: (rooms.under_way(one.lane), one))
+        rooms.take(first.lane)
+        lines[first.lane].popleft()
+        yield first.call_id
+
+
+# What is waiting, and what is under way -----------------------------------------------------------
+
+
+def _take_turns() -> None:
+    if connection.vendor != "postgresql":
+        return  # SQLite has one writer at a time anyway
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIM_LOCK])
+
+
+def _rooms(lanes: Sequence[Lane], *, shares: Shares, now: datetime) -> Rooms:
+    recent = Dial.objects.filter(asked_at__gt=now - SECOND)
+    return Rooms(
+        {**_limits_of_carriers(), **_limits_of_accounts(lanes), **_limits_of_agents(lanes)},
+        active=_counted(Call.objects.active().values_list(*Lane._fields)),
+        started=_counted(recent.values_list(*(f"call__{name}" for name in Lane._fields))),
+        shares=shares.copy(),
+    )
+
+
+def _counted(groups: Any) -> Counter[Scope]:
+    counts: Counter[Scope] = Counter()
+    for *lane, count in groups.annotate(count=Count("id")).order_by():
+        for scope in Lane(*lane).scopes:
+            counts[scope] += count
+    return counts
+
+
+def _limits_of_carriers() -> dict[Scope, Limit]:
+    return {("carrier", name): Limit(*limit) for name, limit in settings.CARRIER_LIMITS.items()}
+
+
+def _limits_of_accounts(lanes: Sequence[Lane]) -> dict[Scope, Limit]:
+    rows = Account.objects.filter(id__in={lane.account_id for lane in lanes})
+    return _by_mode("account", rows)
+
+
+def _limits_of_agents(lanes: Sequence[Lane]) -> dict[Scope, Limit]:
+    limited = Q(max_concurrent_calls__isnull=False) | Q(calls_per_second__isnull=False)
+    rows = Agent.objects.filter(limited, id__in={lane.agent_id for lane in lanes})
+    return _by_mode("agent", rows)
+
+
+def _by_mode(kind: str, rows: Any) -> dict[Scope, Limit]:
+    limits = rows.values_list("id", "max_concurrent_calls", "calls_per_second")
+    return {
+        (kind, id, mode): Limit(at_once, per_second)
+        for id, at_once, per_second in limits
+        for mode in ("live", "test")
+    }
+
+
+def _waiting_lanes(*, now: datetime) -> list[Lane]:
+    """The lanes whose first call is due, whose first call is due longest first."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(FIRST_OF_EACH_LANE, {"now": now})
+            return [Lane(*row) for row in cursor.fetchall()]
+    firsts = (
+        Call.objects.filter(status=Status.QUEUED)
+        .values_list(*Lane._fields)
+        .annotate(first=Min("due_at"))
+        .order_by("first")
+    )
+    return [Lane(*lane) for *lane, first in firsts if first <= now]
+
+
+def _heads(rooms: Mapping[Lane, int], *, now: datetime) -> list[Waiting]:
+    """The first calls of each lane, as many as it has room for."""
+    if connection.vendor == "postgresql":
+        lists = {name: [getattr(lane, name) for lane in rooms] for name in Lane._fields}
+        with connection.cursor() as cursor:
+            cursor.execute(HEADS, {**lists, "room": list(rooms.values()), "now": now})
+            return [Waiting(row[0], row[1], Lane(*row[2:])) for row in cursor.fetchall()]
+    return [
+        Waiting(due_at, call_id, lane)
+        for lane, room in rooms.items()
+        for due_at, call_id in Call.objects.due(now=now)
+        .filter(**lane._asdict())
+        .values_list("due_at", "id")[:room]
+        if due_at
+    ]
+
+
+def _usual_seconds(call: Call) -> float:
+    """How long the account's calls keep their place, by the newest of them."""
+    ended = Call.objects.filter(
+        account_id=call.account_id, mode=call.mode, status__in=ANSWERED
+    ).order_by("-created_at", "-id")[:RECENT_CALLS]
+    spans = ended.annotate(span=F("ended_at") - F("started_at")).values_list("span", flat=True)
+    lasted = [span.total_seconds() for span in spans if span is not None]
+    return sum(lasted) / len(lasted) if lasted else USUAL_SECONDS
+
+
+# One step of the index a lane, however many calls wait in it.
+FIRST_OF_EACH_LANE = """
+WITH RECURSIVE lane AS (
+    (SELECT account_id, mode, agent_id, carrier, due_at FROM calls_call WHERE status = 'queued'
+     ORDER BY account_id, mode, agent_id, carrier, due_at LIMIT 1)
+    UNION ALL
+    SELECT following.* FROM lane CROSS JOIN LATERAL (
+        SELECT account_id, mode, agent_id, carrier, due_at FROM calls_call
+        WHERE status = 'queued' AND (account_id, mode, agent_id, carrier)
+              > (lane.account_id, lane.mode, lane.agent_id, lane.carrier)
+        ORDER BY account_id, mode, agent_id, carrier, due_at LIMIT 1
+    ) AS following
+)
+SELECT account_id, mode, agent_id, carrier FROM lane WHERE due_at <= %(now)s ORDER BY due_at
+"""
+HEADS = """
+SELECT head.due_at, head.id, lane.account_id, lane.mode, lane.agent_id, lane.carrier
+FROM unnest(%(account_id)s::uuid[], %(mode)s::text[], %(agent_id)s::uuid[], %(carrier)s::text[],
+            %(room)s::int[]) AS lane(account_id, mode, agent_id, carrier, room)
+CROSS JOIN LATERAL (
+    SELECT id, due_at FROM calls_call
+    WHERE status = 'queued' AND account_id = lane.account_id AND mode = lane.mode
+      AND agent_id = lane.agent_id AND carrier = lane.carrier AND due_at <= %(now)s
+    ORDER BY due_at, id LIMIT lane.room
+) AS head
+"""
