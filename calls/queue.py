@@ -12,6 +12,7 @@ and between accounts whoever has the fewest calls under way is next.
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from heapq import heapify, heappop, heappush
 from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -135,14 +136,19 @@ def _in_turn(heads: Sequence[Waiting], *, most: int, rooms: Rooms) -> Iterable[U
     lines: dict[Lane, deque[Waiting]] = defaultdict(deque)
     for head in sorted(heads):
         lines[head.lane].append(head)
-    for _ in range(most):
-        firsts = [line[0] for lane, line in lines.items() if line and rooms.of(lane, most=1)]
-        if not firsts:
-            return
-        first = min(firsts, key=lambda one: (rooms.under_way(one.lane), one))
-        rooms.take(first.lane)
-        lines[first.lane].popleft()
-        yield first.call_id
+    turns = [(rooms.under_way(lane), line.popleft()) for lane, line in lines.items()]
+    heapify(turns)
+    while turns and most:
+        thought, first = heappop(turns)
+        lane, under_way = first.lane, rooms.under_way(first.lane)
+        if under_way != thought:
+            heappush(turns, (under_way, first))  # another lane of its account had a turn since
+        elif rooms.of(lane, most=1):  # if not, the lane is done: nothing makes room meanwhile
+            rooms.take(lane)
+            most -= 1
+            if lines[lane]:
+                heappush(turns, (under_way + 1, lines[lane].popleft()))
+            yield first.call_id
 
 
 # What is waiting, and what is under way -----------------------------------------------------------

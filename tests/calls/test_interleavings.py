@@ -140,6 +140,7 @@ class Interleavings(RuleBasedStateMachine):
         open_calls = Call.objects.exclude(status__in=TERMINAL)
         held = open_calls.aggregate(sum=Sum("reserved"))["sum"] or 0
         assert account.reserved == held
+        assert not Call.objects.filter(status__in=TERMINAL).exclude(reserved=0).exists()
 
     @invariant()
     def each_call_has_at_most_one_end(self) -> None:
