@@ -4,17 +4,23 @@ import json
 from datetime import datetime
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
 
 from agents.admin import MODE_LABELS, credits_text
 from agents.models import Account, Mode
+from calls.errors import CallAlreadyEnded
 from calls.explanations import REMARKS, explain, sentence
-from calls.models import Call, CallEvent
-from core.admin import NONE, ReadOnlyAdmin, at, seconds
+from calls.models import Call, CallEvent, Status
+from calls.queue import place_of
+from calls.services import cancel_call
+from core.admin import NONE, ReadOnlyAdmin, at, page_of, seconds
 from core.errors import InvalidNumber
 from core.ids import parse_id
 from core.phone import to_e164
@@ -54,6 +60,8 @@ class CallAdmin(ReadOnlyAdmin):
     search_fields = ["to_number"]
     search_help_text = "The number called, with + and country code, or the call's id"
     fields = readonly_fields = ["placed"]
+    actions_detail = ["cancel"]
+    has_history = True
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Call], search_term: str
@@ -69,6 +77,32 @@ class CallAdmin(ReadOnlyAdmin):
 
     def page(self, obj: Call) -> dict[str, Any]:
         return _shown(obj)
+
+    def has_cancel_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        call = object_id and self.get_object(request, object_id)
+        is_open = isinstance(call, Call) and not call.is_terminal and not call.cancel_requested_at
+        return is_open and request.user.has_perm("calls.change_call")
+
+    @action(
+        description="Cancel", icon="call_end", permissions=["cancel"], variant=ActionVariant.DANGER
+    )
+    def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        call = self.get_or_404(request, object_id)
+        if request.method != "POST":
+            return self.confirm(
+                request,
+                call,
+                title="Cancel this call?",
+                question="While it waits or rings it is canceled, and nobody is charged. "
+                "A conversation is hung up.",
+                button="Cancel call",
+            )
+        try:
+            cancel_call(call)
+        except CallAlreadyEnded as ended:
+            messages.warning(request, f"{ended.message}.")
+            return redirect(page_of(call))
+        return self.done(request, call, message="The call is being ended.")
 
     @display(description="Status", ordering="status", label=STATUS_LABELS)
     def shown_status(self, call: Call) -> tuple[str, str]:
@@ -115,6 +149,7 @@ def _shown(call: Call) -> dict[str, Any]:
         "deliveries": [
             shown_delivery(one) for one in with_attempts(deliveries).order_by("created_at", "id")
         ],
+        "waits": _waits(call),
         "may_ring": seconds(call.ring_timeout),
         "may_last": seconds(call.max_duration),
         "params": _table(call.params),
@@ -133,6 +168,16 @@ def _summary(call: Call) -> list[tuple[str, str]]:
     ]
 
 
+def _waits(call: Call) -> str:
+    """What a call that is not dialled yet waits for."""
+    if call.status == Status.SCHEDULED:
+        return f"To be dialled at {at(call.due_at)}."
+    if call.status != Status.QUEUED:
+        return ""
+    position, wait = place_of(call, now=timezone.now())
+    return f"Number {position} in its account's queue: about {seconds(wait)} to wait."
+
+
 def _timeline(call: Call) -> list[dict[str, Any]]:
     lines = sorted(call.timeline.select_related("dial"), key=lambda line: (line.at, line.id))
     return [_line(line, placed_at=call.created_at) for line in lines]
@@ -146,6 +191,7 @@ def _line(line: CallEvent, *, placed_at: datetime) -> dict[str, Any]:
         "sentence": sentence(line.type),
         "label": LINE_LABELS.get(line.type, "default"),
         "remark": REMARKS.get(line.type) or reason.replace("_", " "),
+        "until": line.detail.get("until", ""),
         "carrier": line.detail.get("carrier", ""),
         "dial": line.dial,
     }

@@ -171,7 +171,8 @@ class CancelCallView(NativeView):
         responses={200: CallDetailSerializer, 409: error("`call_already_ended`")},
     )
     def post(self, request: Request, call_id: str) -> Response:
-        return Response(_detail(services.cancel_call(self.api_key, call_id)))
+        call = services.find_call(self.api_key, call_id)
+        return Response(_detail(services.cancel_call(call)))
 
 
 class NewestLineFirst(NewestFirst):

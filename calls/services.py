@@ -132,13 +132,11 @@ def find_call(api_key: ApiKey, call_id: object) -> Call:
     return min(calls, key=lambda call: (call.id != parsed, call.mode != api_key.mode))
 
 
-def cancel_call(api_key: ApiKey, call_id: object) -> Call:
+def cancel_call(call: Call) -> Call:
     """Cancel a call that is not answered yet, have one that is hung up; the call as it is now.
 
-    What a carrier holds is ended by a worker within seconds. Raises CallNotFound,
-    CallAlreadyEnded.
+    What a carrier holds is ended by a worker within seconds. Raises CallAlreadyEnded.
     """
-    call = find_call(api_key, call_id)
     with transaction.atomic():
         lifecycle.cancel(call.id, now=timezone.now())
         transaction.on_commit(partial(wake, DIAL))

@@ -90,6 +90,8 @@ class ReadOnlyAdmin(OperatorAdmin):
     # Counting all rows is what makes a big table's page slow.
     paginator = InfinitePaginator
     show_full_result_count = False
+    # What operators can do nothing to has no history of it.
+    has_history = False
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -104,8 +106,7 @@ class ReadOnlyAdmin(OperatorAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        # What cannot be changed has no history of changes.
-        context |= {"show_history": False, **self.page(kwargs["obj"])}
+        context |= {"show_history": self.has_history, **self.page(kwargs["obj"])}
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return response
 

@@ -68,6 +68,37 @@ module.exports = {
         required: false,
         helpText: 'A UUID that comes back with the trigger.',
       },
+      {
+        key: 'scheduled_at',
+        label: 'Scheduled At',
+        type: 'datetime',
+        required: false,
+        helpText: 'Not to be dialled before. Left blank, the call is placed at once.',
+      },
+      {
+        key: 'expires_at',
+        label: 'Expires At',
+        type: 'datetime',
+        required: false,
+        helpText: 'Canceled if it could not be dialled until then. Left blank, it waits for a day.',
+      },
+      {
+        key: 'retry',
+        label: 'Retry',
+        type: 'text',
+        required: false,
+        helpText:
+          'Dial again when nobody answered, as ' +
+          '`{"causes": ["no_answer", "busy"], "attempts": 3, "gaps": [300]}` (gaps in seconds). ' +
+          "Left blank, the agent's own rule holds.",
+      },
+      {
+        key: 'ignore_calling_hours',
+        label: 'Ignore Calling Hours',
+        type: 'boolean',
+        required: false,
+        helpText: "Call at any hour, whatever the account's calling hours are.",
+      },
     ],
     sample: {
       success: true,
