@@ -99,6 +99,14 @@ class Drain(ABC, Generic[Job, Result]):
     def record(self, results: Sequence[Result]) -> None:
         """Write the results down."""
 
+    def ended(self, results: Sequence[Result]) -> None:
+        """Told of results before the next claim, and before they are recorded."""
+
+    def is_urgent(self, results: Sequence[Result]) -> bool:
+        """Whether the next claim depends on their being written down; else they are written while
+        the jobs that it brings are under way."""
+        return True
+
     @abstractmethod
     def next_due(self) -> datetime | None:
         """When the next job comes due; None when there is none."""
@@ -126,6 +134,7 @@ class Drain(ABC, Generic[Job, Result]):
         self._inbox = _Inbox()
         self.begin()
         fresh_until, in_flight = 0.0, 0
+        unwritten: list[Result] = []
         while True:
             self._wanted.clear()
             if time.monotonic() >= fresh_until:
@@ -133,6 +142,11 @@ class Drain(ABC, Generic[Job, Result]):
                 fresh_until = time.monotonic() + FRESH_SECONDS
             claimed = self._refill(self.slots - in_flight)
             in_flight += claimed
+            if unwritten:
+                self.record(unwritten)
+                unwritten = []
+                if not claimed:
+                    continue  # what was written may have made room
             wait = self._seconds_to_wait(claimed=claimed, full=in_flight >= self.slots)
             if not in_flight and (wait > linger or _is_stopping()):
                 return
@@ -141,9 +155,12 @@ class Drain(ABC, Generic[Job, Result]):
             results = self._inbox.take(
                 min(wait, LINGER_SECONDS), most=in_flight, gather_seconds=self.gather_seconds
             )
-            if results:
-                self.record(results)
             in_flight -= len(results)
+            self.ended(results)
+            if results and self.is_urgent(results):
+                self.record(results)
+            else:
+                unwritten = results
 
     def _refill(self, free: int) -> int:
         if free <= 0 or _is_stopping():

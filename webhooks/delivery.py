@@ -80,8 +80,14 @@ class Deliveries(Drain[Post, Sent]):
         sendable = [job for job in jobs if not job.failure]
         http.client().post_all((job.outgoing, partial(_sent, job, done)) for job in sendable)
 
-    def record(self, results: Sequence[Sent]) -> None:
+    def ended(self, results: Sequence[Sent]) -> None:
         self._shares.ended((sent.post.leased.subscription.id, sent.answer) for sent in results)
+
+    def is_urgent(self, results: Sequence[Sent]) -> bool:
+        # Who failed may have to be left alone.
+        return any(sent.answer.failure for sent in results)
+
+    def record(self, results: Sequence[Sent]) -> None:
         now = timezone.now()
         try:
             record_attempts(results, now=now)
