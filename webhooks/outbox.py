@@ -106,8 +106,8 @@ def mend(*, now: datetime) -> None:
 
 def _move(rows: DeliveryQuerySet, **changes: object) -> None:
     """In batches, so that no transaction holds many rows for long."""
-    while ids := list(rows.values_list("id", flat=True)[:BATCH]):
-        rows.filter(id__in=ids).update(**changes)
+    while rows.filter(id__in=rows.values("id")[:BATCH]).update(**changes):
+        pass
 
 
 def next_due(*, now: datetime) -> datetime | None:
