@@ -25,6 +25,15 @@ class BoundedProtocol(ResponseHandler):
         self._answers = 0
         super().set_response_params(**params)
 
+    def send(self, request: bytes) -> None:
+        if self.transport is None:
+            raise aiohttp.ClientConnectionResetError("Connection lost")
+        self.transport.write(request)
+
+    def has_sent_all(self) -> bool:
+        """Whether the request is on its way to the last byte; it need not be to be answered."""
+        return self.transport is not None and not self.transport.get_write_buffer_size()
+
     def data_received(self, data: bytes) -> None:
         for start in range(0, len(data) or 1, PIECE_BYTES):
             super().data_received(data[start : start + PIECE_BYTES])

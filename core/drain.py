@@ -9,7 +9,9 @@ import queue
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -40,6 +42,37 @@ class _Look:
 _LOOK = _Look()
 
 
+class _Inbox(Generic[Result]):
+    """What ended, and looks. Its reader is woken for the first and once all has come that is under
+    way, not for each between: two threads that take turns at every result do little else."""
+
+    def __init__(self) -> None:
+        self._items: deque[Result | _Look] = deque()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._enough = 1
+
+    def put(self, item: Result | _Look) -> None:
+        self._items.append(item)
+        if len(self._items) >= self._enough:
+            self._bell.put(None)
+
+    def take(self, seconds: float, *, most: int, gather_seconds: float) -> list[Result]:
+        """Every result that is there, after at most `seconds` for the first item, and then
+        `gather_seconds` for the others that are under way: `most` in all."""
+        self._wait(1, seconds)
+        self._wait(most, gather_seconds)
+        self._enough = 1
+        items = [self._items.popleft() for _ in range(len(self._items))]
+        return [item for item in items if not isinstance(item, _Look)]
+
+    def _wait(self, enough: int, seconds: float) -> None:
+        self._enough = enough  # before the look, or what comes after it rings no bell
+        until = time.monotonic() + seconds
+        with suppress(queue.Empty):
+            while len(self._items) < enough:
+                self._bell.get(timeout=max(until - time.monotonic(), 0))
+
+
 class Drain(ABC, Generic[Job, Result]):
     """One runs per process and name; a second `run` makes the first look again."""
 
@@ -49,7 +82,7 @@ class Drain(ABC, Generic[Job, Result]):
     gather_seconds = 0.0
 
     def __init__(self) -> None:
-        self._inbox: queue.SimpleQueue[Result | _Look] = queue.SimpleQueue()
+        self._inbox: _Inbox[Result] = _Inbox()
         self._running = threading.Lock()
         self._wanted = threading.Event()
         _drains.append(self)
@@ -65,6 +98,14 @@ class Drain(ABC, Generic[Job, Result]):
     @abstractmethod
     def record(self, results: Sequence[Result]) -> None:
         """Write the results down."""
+
+    def ended(self, results: Sequence[Result]) -> None:
+        """Told of results before the next claim, and before they are recorded."""
+
+    def is_urgent(self, results: Sequence[Result]) -> bool:
+        """Whether the next claim depends on their being written down; else they are written while
+        the jobs that it brings are under way."""
+        return True
 
     @abstractmethod
     def next_due(self) -> datetime | None:
@@ -90,9 +131,10 @@ class Drain(ABC, Generic[Job, Result]):
 
     def _drain(self, linger: float) -> None:
         # A new inbox: results of a run that an error cut short must not count in this one.
-        self._inbox = queue.SimpleQueue()
+        self._inbox = _Inbox()
         self.begin()
         fresh_until, in_flight = 0.0, 0
+        unwritten: list[Result] = []
         while True:
             self._wanted.clear()
             if time.monotonic() >= fresh_until:
@@ -100,15 +142,25 @@ class Drain(ABC, Generic[Job, Result]):
                 fresh_until = time.monotonic() + FRESH_SECONDS
             claimed = self._refill(self.slots - in_flight)
             in_flight += claimed
+            if unwritten:
+                self.record(unwritten)
+                unwritten = []
+                if not claimed:
+                    continue  # what was written may have made room
             wait = self._seconds_to_wait(claimed=claimed, full=in_flight >= self.slots)
             if not in_flight and (wait > linger or _is_stopping()):
                 return
             if wait <= 0 and _is_stopping():
                 return  # what still runs is left to its lease
-            results = self._receive(min(wait, LINGER_SECONDS), most=in_flight)
-            if results:
-                self.record(results)
+            results = self._inbox.take(
+                min(wait, LINGER_SECONDS), most=in_flight, gather_seconds=self.gather_seconds
+            )
             in_flight -= len(results)
+            self.ended(results)
+            if results and self.is_urgent(results):
+                self.record(results)
+            else:
+                unwritten = results
 
     def _refill(self, free: int) -> int:
         if free <= 0 or _is_stopping():
@@ -131,22 +183,6 @@ class Drain(ABC, Generic[Job, Result]):
             return float("inf")
         seconds = (due - timezone.now()).total_seconds()
         return seconds if seconds > 0 else BLOCKED_SECONDS
-
-    def _receive(self, seconds: float, *, most: int) -> list[Result]:
-        """Everything in the inbox, after at most `seconds` for the first of it."""
-        results: list[Result] = []
-        try:
-            item = self._inbox.get(timeout=seconds)
-            until = time.monotonic() + self.gather_seconds
-            while True:
-                if not isinstance(item, _Look):
-                    results.append(item)
-                left = until - time.monotonic() if len(results) < most else 0
-                item = (
-                    self._inbox.get(timeout=max(left, 0)) if left > 0 else self._inbox.get_nowait()
-                )
-        except queue.Empty:
-            return results
 
 
 def _refresh_connection() -> None:

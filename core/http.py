@@ -20,17 +20,17 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 
 import aiohttp
-import yarl
 from aiohttp.connector import Connection
+from aiohttp.http import HttpProcessingError
 from django.conf import settings
 
 from core.bounded_protocol import BoundedProtocol
 from core.errors import InvalidUrl
+from core.exchange import Target, exchange, request_to, target_of
 from core.targets import check_url, is_allowed, is_named
 
 CONNECT_SECONDS = 5
 TOTAL_SECONDS = 15
-KEPT_BYTES = 16 * 1024
 MAX_CONNECTIONS = 512
 # Shorter than the 5 s after which Node closes an idle connection: a post that crosses the closing
 # cannot be told from one that was lost, and counts as failed.
@@ -104,30 +104,35 @@ class Client:
 
     def _start_all(self, posts: Sequence[tuple[Outgoing, Done]]) -> None:
         for outgoing, done in posts:
-            self._start(outgoing, done)
-
-    def _start(self, outgoing: Outgoing, done: Done) -> None:
-        task = self._loop.create_task(self._post(outgoing))
-        task.add_done_callback(lambda finished: done(finished.result()))
+            self._loop.create_task(self._run(outgoing, done))
 
     async def _open(self) -> None:
         self._loop.set_default_executor(ThreadPoolExecutor(LOOKUPS, thread_name_prefix="lookup"))
-        self._guarded = _session(_guarded_socket)
+        self._guarded = _connector(_guarded_socket)
         # Hosts that the operator named are trusted wherever their name points.
-        self._named = _session(_noted_socket)
+        self._named = _connector(_noted_socket)
+        self._timeout = aiohttp.ClientTimeout(
+            # aiohttp rounds what is above its threshold up to a whole second.
+            connect=CONNECT_SECONDS,
+            ceil_threshold=math.inf,
+        )
+        # A thousand posts a second to one endpoint ask once.
+        self._target = lru_cache(maxsize=4096)(self._check)
 
     async def _close(self) -> None:
         await self._guarded.close()
         await self._named.close()
+
+    async def _run(self, outgoing: Outgoing, done: Done) -> None:
+        done(await self._post(outgoing))
 
     async def _post(self, outgoing: Outgoing) -> Answer:
         route = _Route()
         _route.set(route)
         began = time.monotonic()
         try:
-            url, named = _checked(outgoing.url, tuple(settings.WEBHOOK_ALLOWED_TARGETS))
-            session = self._named if named else self._guarded
-            status, headers, body = await _exchange(session, url, outgoing)
+            async with asyncio.timeout(TOTAL_SECONDS):
+                status, headers, body = await self._exchange(outgoing)
         except Exception as error:
             return Answer(
                 failure="address_refused" if route.refused else name_of_failure(error),
@@ -142,6 +147,22 @@ class Client:
             body=body,
             address=route.address,
         )
+
+    async def _exchange(self, outgoing: Outgoing) -> tuple[int, dict[str, str], bytes]:
+        connector, target = self._target(outgoing.url, tuple(settings.WEBHOOK_ALLOWED_TARGETS))
+        request = request_to(target, headers=outgoing.headers, body=outgoing.body)
+        try:
+            connection = await connector.connect(target.request, [], self._timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError("Not connected in time") from error
+        _note_peer(connection)
+        return await exchange(connection, request)
+
+    def _check(self, url: str, allowed: tuple[str, ...]) -> tuple[aiohttp.TCPConnector, Target]:
+        """Through which pool the URL is reached. `allowed` is what the answer depends on."""
+        checked = check_url(url)
+        is_named_host = is_named(checked.host or "")
+        return (self._named if is_named_host else self._guarded), target_of(checked)
 
 
 @cache
@@ -171,7 +192,7 @@ _FAILURES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], st
     (ConnectionRefusedError, "connection_refused"),
     (aiohttp.ClientConnectorError, "connection_failed"),
     ((aiohttp.ServerDisconnectedError, ConnectionError), "connection_closed"),
-    (aiohttp.ClientError, "response_broken"),
+    ((aiohttp.ClientError, HttpProcessingError), "response_broken"),
 )
 
 
@@ -190,51 +211,9 @@ def _name_of_status(status: int) -> str:
     return "redirect_refused" if 300 <= status < 400 else "http_error"
 
 
-@lru_cache(maxsize=4096)
-def _checked(url: str, allowed: tuple[str, ...]) -> tuple[yarl.URL, bool]:
-    """The URL as it is dialled, and whether the operator named its host. `allowed` is what the
-    answer depends on; a thousand posts a second to one endpoint ask once."""
-    checked = check_url(url)
-    return checked, is_named(checked.host or "")
-
-
-async def _exchange(
-    session: aiohttp.ClientSession, url: yarl.URL, outgoing: Outgoing
-) -> tuple[int, dict[str, str], bytes]:
-    async with session.post(
-        url, data=outgoing.body, headers=outgoing.headers, allow_redirects=False
-    ) as response:
-        body = await _first_bytes(response.content)
-        if not response.content.at_eof():
-            response.close()
-        return response.status, _first_headers(response.headers), body
-
-
-def _first_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    kept: dict[str, str] = {}
-    room = KEPT_BYTES
-    for name, value in headers.items():
-        room -= len(name) + len(value)
-        if room < 0:
-            break
-        # aiohttp hides bytes that are not UTF-8 in lone surrogates, which PostgreSQL refuses.
-        kept[name] = value.encode(errors="surrogateescape").decode(errors="replace")
-    return kept
-
-
-async def _first_bytes(stream: aiohttp.StreamReader) -> bytes:
-    kept = bytearray()
-    while len(kept) <= KEPT_BYTES:
-        chunk = await stream.read(KEPT_BYTES + 1 - len(kept))
-        if not chunk:
-            break
-        kept += chunk
-    return bytes(kept[:KEPT_BYTES])
-
-
-def _session(
+def _connector(
     socket_factory: Callable[[aiohttp.AddrInfoType], socket.socket],
-) -> aiohttp.ClientSession:
+) -> aiohttp.TCPConnector:
     connector = aiohttp.TCPConnector(
         limit=MAX_CONNECTIONS,
         socket_factory=socket_factory,
@@ -244,18 +223,7 @@ def _session(
     )
     # aiohttp offers no other way to see what arrives before an answer, or after it.
     connector._factory = partial(BoundedProtocol, loop=asyncio.get_running_loop())  # type: ignore[assignment]
-    return aiohttp.ClientSession(
-        connector=connector,
-        # aiohttp rounds what is above its threshold up to a whole second.
-        timeout=aiohttp.ClientTimeout(
-            total=TOTAL_SECONDS, connect=CONNECT_SECONDS, ceil_threshold=math.inf
-        ),
-        response_class=_Response,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        auto_decompress=False,
-        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
-    )
+    return connector
 
 
 def _tls() -> ssl.SSLContext:
@@ -280,14 +248,11 @@ def _noted_socket(info: aiohttp.AddrInfoType) -> socket.socket:
     return socket.socket(info[0], info[1], info[2])
 
 
-class _Response(aiohttp.ClientResponse):
-    """Notes the address of a connection that was kept alive from an earlier request."""
-
-    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        peer = connection.transport and connection.transport.get_extra_info("peername")
-        if peer:
-            _note(str(peer[0]))
-        return await super().start(connection)
+def _note_peer(connection: Connection) -> None:
+    """The address of a connection that was kept alive from an earlier request."""
+    peer = connection.transport and connection.transport.get_extra_info("peername")
+    if peer:
+        _note(str(peer[0]))
 
 
 def _note(address: str) -> None:

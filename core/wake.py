@@ -8,6 +8,7 @@ look sends a new hint. A thread sends them, so that no request waits for a broke
 import queue
 import threading
 import time
+from contextlib import suppress
 from functools import cache as once
 
 import structlog
@@ -51,7 +52,13 @@ def _messenger() -> threading.Thread:
 
 def _send_all() -> None:
     while True:
-        _send(_wanted.get())
+        drains = {_wanted.get()}
+        # Of a thousand events that were published at once, one hint tells as much.
+        with suppress(queue.Empty):
+            while True:
+                drains.add(_wanted.get_nowait())
+        for drain in drains:
+            _send(drain)
 
 
 def _send(drain: str) -> None:

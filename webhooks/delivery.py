@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +35,8 @@ SLOTS = 384
 # No endpoint takes more than its share of the slots, however slow it is.
 FIRST_SHARE = 8
 LARGEST_SHARE = 128
+# Of so many endpoints the shares are kept in mind; beyond that, idle ones start again.
+MOST_KNOWN = 1024
 # An endpoint that takes longer than this earns no larger share, however well it does.
 FAST_SECONDS = 1.0
 
@@ -80,8 +83,14 @@ class Deliveries(Drain[Post, Sent]):
         sendable = [job for job in jobs if not job.failure]
         http.client().post_all((job.outgoing, partial(_sent, job, done)) for job in sendable)
 
-    def record(self, results: Sequence[Sent]) -> None:
+    def ended(self, results: Sequence[Sent]) -> None:
         self._shares.ended((sent.post.leased.subscription.id, sent.answer) for sent in results)
+
+    def is_urgent(self, results: Sequence[Sent]) -> bool:
+        # Who failed may have to be left alone.
+        return any(sent.answer.failure for sent in results)
+
+    def record(self, results: Sequence[Sent]) -> None:
         now = timezone.now()
         try:
             record_attempts(results, now=now)
@@ -116,8 +125,13 @@ class Shares:
 
     def began(self, endpoints: Iterable[UUID]) -> None:
         for endpoint in endpoints:
-            self._share.setdefault(endpoint, FIRST_SHARE)
+            # Taken out and put in again, so that who has been idle for longest comes first.
+            self._share[endpoint] = self._share.pop(endpoint, FIRST_SHARE)
             self._in_flight[endpoint] = self._in_flight.get(endpoint, 0) + 1
+        for endpoint in list(islice(self._share, max(len(self._share) - MOST_KNOWN, 0))):
+            if not self._in_flight.get(endpoint):
+                del self._share[endpoint]
+                self._in_flight.pop(endpoint, None)
 
     def ended(self, answers: Iterable[tuple[UUID, http.Answer]]) -> None:
         """An endpoint's share after a batch: twice as large, one after a failure, the same where

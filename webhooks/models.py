@@ -187,9 +187,12 @@ class Delivery(models.Model):
         CANCELED = "canceled"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries")
+    # Indexes below begin with each of them; every further one is written twice a delivery.
+    event = models.ForeignKey(
+        Event, on_delete=models.CASCADE, related_name="deliveries", db_index=False
+    )
     subscription = models.ForeignKey(
-        Subscription, on_delete=models.CASCADE, related_name="deliveries"
+        Subscription, on_delete=models.CASCADE, related_name="deliveries", db_index=False
     )
     status = models.CharField(max_length=9, choices=Status, default=Status.PENDING)
     attempts = models.PositiveIntegerField(default=0)
@@ -247,7 +250,9 @@ class Delivery(models.Model):
 class Attempt(models.Model):
     """One POST of a delivery: what was sent, what came back, or how it failed."""
 
-    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="log")
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.CASCADE, related_name="log", db_index=False
+    )
     number = models.PositiveIntegerField()
     started_at = models.DateTimeField()
     duration = models.FloatField(help_text="Seconds.")

@@ -1,6 +1,7 @@
 """Bodies: rendered once, when the event happens, and sent as they are ever after."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -59,6 +60,18 @@ def _cut(fields: Mapping[str, object], kept: Sequence[str]) -> dict[str, object]
 
 
 def _compact(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"))
     # Half of a surrogate pair, from wherever it came, is no UTF-8.
     return text.encode(errors="replace").decode()
+
+
+def _finite(value: object) -> object:
+    """`value` with null for NaN and Infinity, which Python writes and JSON does not have."""
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -48,7 +48,11 @@ def publish_disabled(subscription: Subscription, *, reason: str) -> Event:
         "reason": reason,
     }
     return _publish(
-        ENDPOINT_DISABLED, account_id=subscription.account_id, agent_id=agent_id, data=data
+        ENDPOINT_DISABLED,
+        account_id=subscription.account_id,
+        agent_id=agent_id,
+        data=data,
+        but=subscription.id,
     )
 
 
@@ -64,6 +68,7 @@ def _publish(
     agent_id: UUID | None,
     data: Mapping[str, object],
     disposition: Mapping[str, object] | None = None,
+    but: UUID | None = None,
 ) -> Event:
     event_id, now = new_id(), timezone.now()
     event = Event.objects.create(
@@ -77,7 +82,7 @@ def _publish(
         created_at=now,
     )
     subscriptions = Subscription.objects.present().filter(account_id=account_id)
-    told = [one for one in subscriptions if _is_told(one, event)]
+    told = [one for one in subscriptions if one.id != but and _is_told(one, event)]
     Delivery.objects.bulk_create([_delivery(event, one) for one in told])
     if told:
         wake_deliveries()

@@ -1,7 +1,6 @@
 """Signatures: the guide's hex HMAC, and Standard Webhooks, side by side."""
 
 import base64
-import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
@@ -39,7 +38,7 @@ def signature_headers(
 def trillet_signature(body: bytes, *, secret: str) -> str:
     """Hex HMAC-SHA256 of the raw body, keyed with the secret as printed (API best practices,
     "Verifying Webhooks")."""
-    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), body, "sha256").hex()
 
 
 def standard_signature(body: bytes, *, message_id: str, timestamp: int, secret: str) -> str:
@@ -47,4 +46,4 @@ def standard_signature(body: bytes, *, message_id: str, timestamp: int, secret: 
     Webhooks 1.0.0, "Signature scheme")."""
     key = base64.b64decode(secret.removeprefix(PREFIX))
     signed = f"{message_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()

@@ -26,8 +26,11 @@ class Sleeping(Drain[float, float]):
         self.due = deque(jobs)
         self.later: datetime | None = None
         self.done: list[float] = []
+        self.done_at_start: list[list[float]] = []
+        self.writings = 0
         self.claims = 0
         self.broken = False
+        self.urgent = True
 
     def claim(self, free: int) -> list[float]:
         self.claims += 1
@@ -37,6 +40,7 @@ class Sleeping(Drain[float, float]):
         return [self.due.popleft() for _ in range(min(free, len(self.due)))]
 
     def start(self, jobs: Sequence[float], done: Callable[[float], None]) -> None:
+        self.done_at_start.append(list(self.done))
         for job in jobs:
             threading.Timer(job, done, [job]).start()
 
@@ -44,6 +48,10 @@ class Sleeping(Drain[float, float]):
         if self.broken:
             raise ConnectionError
         self.done += results
+        self.writings += 1
+
+    def is_urgent(self, results: Sequence[float]) -> bool:
+        return self.urgent
 
     def next_due(self) -> datetime | None:
         return timezone.now() if self.due else self.later
@@ -53,6 +61,40 @@ def test_nothing_waits_for_the_slowest() -> None:
     drain = Sleeping(0.6, 0.05, 0.06, 0.07, 0.08)
     drain.run(linger=0)
     assert drain.done == [0.05, 0.06, 0.07, 0.08, 0.6]
+
+
+@pytest.mark.parametrize(
+    ("urgent", "written"), [(True, [[], [0.01], [0.01, 0.02]]), (False, [[], [], [0.01]])]
+)
+def test_what_is_not_urgent_is_written_while_the_next_jobs_run(
+    urgent: bool, written: list[list[float]]
+) -> None:
+    drain = Sleeping(0.01, 0.02, 0.03)
+    drain.slots, drain.urgent = 1, urgent
+    drain.run(linger=0)
+    assert drain.done_at_start == written
+    assert drain.done == [0.01, 0.02, 0.03]
+
+
+def test_what_the_writing_makes_due_is_claimed() -> None:
+    class Following(Sleeping):
+        def record(self, results: Sequence[float]) -> None:
+            super().record(results)
+            self.due.extend([0.02] if results == [0.01] else [])
+
+    drain = Following(0.01)
+    drain.urgent = False
+    drain.run(linger=0)
+    assert drain.done == [0.01, 0.02]
+
+
+def test_results_of_one_moment_are_written_together() -> None:
+    drain = Sleeping(*[0.05] * 20)
+    drain.slots, drain.gather_seconds = 20, 5.0
+    began = time.monotonic()
+    drain.run(linger=0)
+    assert time.monotonic() - began < 2, "the last one under way ends the gathering"
+    assert (len(drain.done), drain.writings) == (20, 1)
 
 
 def test_it_waits_to_the_moment_for_what_is_due_soon() -> None:

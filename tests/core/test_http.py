@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pytest_django import Settings
@@ -21,6 +22,35 @@ def test_an_answer(receiver: Receiver) -> None:
     sent = receiver.requests[0].headers
     assert sent["x-a"] == "b"
     assert not {"accept-encoding", "cookie", "accept"} & set(sent)
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("", b"/"),
+        ("?a=1#b", b"/?a=1"),
+        ("/a b/\u00fc?c=d%20e&f=\u00fc", b"/a%20b/%C3%BC?c=d%20e&f=%C3%BC"),
+        ("/a%2Fb%0d%0aX-Evil:1", b"/a%2Fb%0D%0AX-Evil:1"),
+    ],
+)
+def test_a_request_byte_for_byte(path: str, target: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as threads:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        answer = threads.submit(post, f"http://{address}{path}", headers={"X-A": "\u00fc"})
+        connection, _ = server.accept()
+        with connection:
+            received = connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            assert answer.result().status == 200
+    lines = [b"POST %s HTTP/1.1" % target, b"Host: " + address.encode(), b"X-A: \xc3\xbc"]
+    assert received == b"\r\n".join([*lines, b"Content-Length: 2", b"", b"{}"])
+
+
+@pytest.mark.parametrize("text", ["b\r\nX-Evil: 1", "b\nX-Evil: 1", "b\rX-Evil: 1", "b\0"])
+def test_no_header_smuggles_in_another(receiver: Receiver, text: str) -> None:
+    for headers in ({"X-A": text}, {text: "b"}):
+        assert post(receiver.url, headers=headers).failure == "request_failed"
+    assert receiver.requests == []
 
 
 def test_a_connection_is_kept_alive() -> None:

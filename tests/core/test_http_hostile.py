@@ -310,6 +310,21 @@ class TestKeptAlive:
             assert cut_off.wait(10)
         assert sent < 20_000_000
 
+    def test_whose_request_was_not_read_is_not_used_again(self) -> None:
+        over = threading.Event()
+        connections: list[socket.socket] = []
+
+        def hasty(connection: socket.socket) -> None:
+            connections.append(connection)
+            connection.sendall(EMPTY)
+            over.wait(10)
+
+        with speaking(hasty) as url:
+            assert post(url, body=b"x" * 20_000_000).status == 200
+            assert post(url).status == 200
+            over.set()
+        assert len(connections) == 2
+
     def test_idle_for_long_is_closed_by_us(self, new_client: NewClient) -> None:
         connections: list[int] = []
 

@@ -1,8 +1,11 @@
 """What tests of the webhook controls share."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from agents.models import Agent
+from tests.receiver import Received, Receiver, Reply
 from webhooks.events import CALL_COMPLETED
 from webhooks.models import Delivery
 from webhooks.services import publish
@@ -19,3 +22,16 @@ def tell(agent: Agent, number: int = 1) -> Delivery:
 
 def answer_of(response: Any) -> tuple[int, str]:
     return response.status_code, response.json()["error"]["code"]
+
+
+def hanging_until(other: Receiver, *, has: int) -> Callable[[Received], Reply]:
+    """Answers nothing before the other has so many requests; for ten seconds at most."""
+
+    def reply(received: Received) -> Reply:
+        for _ in range(1000):
+            if len(other.requests) >= has:
+                break
+            time.sleep(0.01)
+        return Reply()
+
+    return reply

@@ -15,6 +15,7 @@ from agents.models import Account, Agent
 from core import secrets
 from tests.factories import make_agent
 from tests.receiver import Receiver, Reply, receiving
+from tests.webhooks.telling import hanging_until
 from webhooks import services
 from webhooks.delivery import deliveries
 from webhooks.events import CALL_COMPLETED
@@ -183,7 +184,7 @@ def test_a_slow_endpoint_delays_no_other(
     account: Account, webhook: Subscription, agent: Agent, receiver: Receiver
 ) -> None:
     with receiving() as slow:
-        slow.reply = lambda received: Reply(delay=3)
+        slow.reply = hanging_until(receiver, has=40)
         services.subscribe(account, url=slow.url, events=[CALL_COMPLETED])
         for number in range(40):
             publish(agent, number)

@@ -10,10 +10,12 @@ from django.utils import timezone
 from agents.models import Account, Agent
 from core import http
 from tests.receiver import Receiver, Reply, receiving
+from tests.webhooks.telling import hanging_until
 from webhooks import services
 from webhooks.delivery import (
     FIRST_SHARE,
     LARGEST_SHARE,
+    MOST_KNOWN,
     Post,
     Sent,
     Shares,
@@ -99,6 +101,19 @@ def test_what_is_in_flight_takes_room() -> None:
     assert shares.rooms() == {endpoint: 2 * FIRST_SHARE - (FIRST_SHARE - 1)}
 
 
+def test_of_very_many_endpoints_only_the_idle_are_forgotten() -> None:
+    shares, busy = Shares(), Subscription().id
+    shares.began([busy])
+    for _ in range(MOST_KNOWN + 10):
+        idle = Subscription().id
+        shares.began([idle])
+        shares.ended([(idle, FINE)])
+    rooms = shares.rooms()
+    assert len(rooms) == MOST_KNOWN + 1
+    assert rooms[busy] == FIRST_SHARE - 1
+    assert rooms[idle] == 2 * FIRST_SHARE
+
+
 def test_first_attempts_go_before_retries(
     webhook: Subscription, agent: Agent, receiver: Receiver
 ) -> None:
@@ -135,7 +150,7 @@ def test_hanging_endpoints_delay_no_other(
     account: Account, webhook: Subscription, agent: Agent, receiver: Receiver
 ) -> None:
     with receiving() as slow:
-        slow.reply = lambda received: Reply(delay=4)
+        slow.reply = hanging_until(receiver, has=60)
         for number in range(5):
             url = f"{slow.url}/{number}"
             services.subscribe(account, url=url, events=[CALL_COMPLETED])
@@ -144,6 +159,31 @@ def test_hanging_endpoints_delay_no_other(
         deliveries().run(linger=0)
     assert len(receiver.requests) == 60
     assert max(request.at for request in receiver.requests) - began < 3
+
+
+def test_one_of_twenty_that_hangs_leaves_the_others_as_they_were(
+    account: Account, agent: Agent, receiver: Receiver
+) -> None:
+    with receiving() as hanging:
+        hanging.reply = hanging_until(receiver, has=2 * 19 * 20)
+        for number in range(19):
+            url = f"{receiver.url}/{number}"
+            services.subscribe(account, url=url, events=[CALL_COMPLETED])
+        calm = waits_of_twenty(agent, receiver)
+        services.subscribe(account, url=hanging.url, events=[CALL_COMPLETED])
+        beside_it = waits_of_twenty(agent, receiver)
+    assert (len(calm), len(beside_it)) == (19 * 20, 19 * 20)
+    # Its answers take ten seconds if the others wait for them; else the two differ by chance.
+    assert beside_it[-1] < 3 * calm[-1] + 0.5
+
+
+def waits_of_twenty(agent: Agent, receiver: Receiver) -> list[float]:
+    """How long each delivery of twenty events took to arrive, in order."""
+    before = len(receiver.requests)
+    publish(agent, 20)
+    began = time.time()
+    deliveries().run(linger=0)
+    return sorted(request.at - began for request in receiver.requests[before:])
 
 
 def test_a_backlog_of_one_is_no_delay_to_another(

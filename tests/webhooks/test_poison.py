@@ -18,7 +18,7 @@ from webhooks import outbox, services
 from webhooks.delivery import Post, Sent, deliveries, record_attempts
 from webhooks.events import CALL_COMPLETED
 from webhooks.health import pause_asked
-from webhooks.models import Attempt, Delivery, Subscription
+from webhooks.models import Attempt, Delivery, Event, Subscription
 
 Work = Callable[..., None]
 
@@ -130,6 +130,32 @@ def test_what_crossed_on_the_way_is_mended(account: Account, agent: Agent) -> No
     outbox.mend(now=timezone.now())
     statuses = [Delivery.objects.get(subscription=one).status for one in (enabled, paused, removed)]
     assert statuses == ["pending", "held", "canceled"]
+
+
+def test_who_was_disabled_is_not_told_of_it_later(
+    account: Account, agent: Agent, receiver: Receiver, work: Work
+) -> None:
+    receiver.reply = lambda received: Reply(410)
+    services.subscribe(account, url=receiver.url, events=[CALL_COMPLETED, "endpoint.disabled"])
+    publish(agent)
+    work()
+    assert Subscription.objects.get().status == "disabled"
+    assert Event.objects.filter(type="endpoint.disabled").exists()
+    assert [one.event.type for one in Delivery.objects.all()] == [CALL_COMPLETED]
+
+
+def test_what_json_does_not_have_becomes_null(
+    account: Account, agent: Agent, receiver: Receiver, work: Work
+) -> None:
+    subscribe(account, receiver.url)
+    data = {"a": float("nan"), "b": [1.5, (float("inf"), {"c": float("-inf")})], "callId": "call_1"}
+    services.publish(CALL_COMPLETED, agent=agent, data=data)
+    work()
+    assert receiver.requests[0].json["data"] == {
+        "a": None,
+        "b": [1.5, [None, {"c": None}]],
+        "callId": "call_1",
+    }
 
 
 def test_the_account_is_told_of_an_endpoint_that_was_disabled(

@@ -1,5 +1,6 @@
 """`POST deliveries/{id}/redeliver`."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -13,7 +14,7 @@ from agents.models import Agent
 from core.ids import new_id
 from core.times import rfc3339
 from tests.factories import Api
-from tests.receiver import Receiver, Reply
+from tests.receiver import Received, Receiver, Reply
 from tests.webhooks.telling import DELIVERIES, answer_of, tell
 from webhooks.delivery import deliveries
 from webhooks.models import Delivery, Event, Subscription
@@ -77,7 +78,13 @@ def test_one_whose_lease_runs_is_left_to_its_worker(
 def test_clicks_while_it_is_being_sent_do_not_send_it_twice(
     api: Api, agent: Agent, webhook: Subscription, receiver: Receiver
 ) -> None:
-    receiver.reply = lambda received: Reply(delay=2)
+    clicked = threading.Event()
+
+    def reply(received: Received) -> Reply:
+        clicked.wait(20)
+        return Reply()
+
+    receiver.reply = reply
     delivery = tell(agent)
 
     def closing(action: Callable[[], Any]) -> Any:
@@ -94,6 +101,7 @@ def test_clicks_while_it_is_being_sent_do_not_send_it_twice(
         receiver.wait_for(1)
         clicks = [threads.submit(closing, click) for _ in range(6)]
         assert {one.result() for one in clicks} == {202}
+        clicked.set()
         worker.result()
     assert len(receiver.requests) == 1
     delivery.refresh_from_db()

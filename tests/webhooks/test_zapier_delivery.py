@@ -11,6 +11,7 @@ from agents.models import Account, Agent
 from calls.models import Call
 from tests.factories import Api, make_agent
 from tests.receiver import Receiver, Reply, receiving
+from tests.webhooks.telling import hanging_until
 from webhooks.models import Delivery, Event, Subscription
 from webhooks.services import publish, subscribe_zap
 
@@ -114,7 +115,7 @@ def test_slow_broken_and_gone_do_not_delay_a_healthy_one(
     agent: Agent, receivers: list[Receiver], work: Work
 ) -> None:
     healthy, slow, broken, gone = receivers
-    slow.reply = lambda received: Reply(delay=3)
+    slow.reply = hanging_until(healthy, has=30)
     broken.reply = lambda received: Reply(500)
     gone.reply = lambda received: Reply(410)
     # The healthy one comes last wherever deliveries are taken in order.
