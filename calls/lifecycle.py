@@ -13,7 +13,6 @@ from math import ceil
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 
 from agents.credits import settle
@@ -41,10 +40,9 @@ ORDER = {
 }
 
 
-def price_of(seconds: float) -> Decimal:
+def price_of(seconds: float, *, per_minute: Decimal) -> Decimal:
     """Credits for so many seconds of an answered call, by started minutes."""
-    minutes = max(ceil(seconds / 60), 1)
-    return Decimal(settings.CREDITS_PER_MINUTE) * minutes
+    return per_minute * max(ceil(seconds / 60), 1)
 
 
 def begin(call: Call, *, now: datetime) -> None:
@@ -175,7 +173,8 @@ def _end(call: Call, dial: Dial, report: Report) -> None:
 def _cost(call: Call, ended_at: datetime) -> Decimal:
     if call.mode == Mode.TEST or not call.started_at:
         return Decimal(0)
-    return min(price_of((ended_at - call.started_at).total_seconds()), call.reserved)
+    talked = (ended_at - call.started_at).total_seconds()
+    return min(price_of(talked, per_minute=call.price_per_minute), call.reserved)
 
 
 def _line(report: Report) -> str:

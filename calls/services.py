@@ -16,6 +16,7 @@ from django.utils import timezone
 from agents.credits import reserve
 from agents.errors import AgentDisabled
 from agents.models import Account, Agent, ApiKey, Mode
+from agents.prices import price_for
 from agents.prompts import Rendered, TooLong, render
 from agents.services import find_agent
 from calls import lifecycle
@@ -190,6 +191,9 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
     now, mode = timezone.now(), origin.api_key.mode
     region = region_of(agent.default_number)
     max_duration = request.max_duration or agent.max_duration
+    to_number = _e164("to_number", request.to_number, region=region)
+    per_minute = price_for(origin.account.id, number=to_number).per_minute
+    price = lifecycle.price_of(max_duration, per_minute=per_minute)
     prompt, greeting = _rendered(agent.prompt, request), _rendered(agent.greeting, request)
     return Call(
         id=call_id,
@@ -202,7 +206,7 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
         mode=mode,
         # A test key never reaches another carrier.
         carrier="simulated" if mode == Mode.TEST else agent.carrier,
-        to_number=_e164("to_number", request.to_number, region=region),
+        to_number=to_number,
         from_number=_from_number(request, agent=agent, region=region),
         params=request.params,
         metadata=request.metadata,
@@ -212,7 +216,8 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
         missing_params=list(dict.fromkeys(prompt.missing + greeting.missing)),
         ring_timeout=request.ring_timeout or agent.ring_timeout,
         max_duration=max_duration,
-        reserved=Decimal(0) if mode == Mode.TEST else lifecycle.price_of(max_duration),
+        price_per_minute=per_minute,
+        reserved=Decimal(0) if mode == Mode.TEST else price,
         created_at=now,
         due_at=now,
     )

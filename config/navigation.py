@@ -48,6 +48,11 @@ UNFOLD = {
                         "icon": "receipt_long",
                         "link": reverse_lazy("admin:agents_ledgerentry_changelist"),
                     },
+                    {
+                        "title": "Prices",
+                        "icon": "sell",
+                        "link": reverse_lazy("admin:agents_price_changelist"),
+                    },
                 ],
             },
             {

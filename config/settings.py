@@ -11,7 +11,17 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import boolean, env, integer, is_loopback, is_target, is_url, items, text
+from config.environment import (
+    boolean,
+    decimal,
+    env,
+    integer,
+    is_loopback,
+    is_target,
+    is_url,
+    items,
+    text,
+)
 from config.generated_keys import generated_key
 from config.logs import logging_config
 from config.navigation import UNFOLD as UNFOLD
@@ -170,10 +180,15 @@ LIVE_KEY_REQUESTS_PER_MINUTE = 60
 TEST_KEY_REQUESTS_PER_MINUTE = 600
 BAD_KEYS_PER_MINUTE = 60
 BAD_AGENT_SECRETS_PER_MINUTE = 20
-CREDITS_PER_MINUTE = "1"
 
 # The carriers an agent may name. Another one is a class and a line here.
 CARRIERS = {"simulated": "calls.carriers.simulated.SimulatedCarrier"}
+
+# What it costs -----------------------------------------------------------------------------------
+
+# Where no row of the price table says otherwise.
+CREDITS_PER_MINUTE = decimal("CREDITS_PER_MINUTE", "1")
+CREDITS_PER_SEGMENT = decimal("CREDITS_PER_SEGMENT", "0.5")
 
 # Django -------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ PAGES = (
     "agents/apikey",
     "agents/agent",
     "agents/ledgerentry",
+    "agents/price",
     "webhooks/subscription",
     "webhooks/delivery",
     "webhooks/event",
