@@ -86,7 +86,10 @@ class SendCallView(NativeView):
         responses={
             201: CallAcceptedSerializer,
             402: error("`insufficient_credits`"),
-            403: error("`agent_disabled`"),
+            403: error(
+                "`agent_disabled`, `do_not_call`, `country_not_allowed`, `outside_calling_hours`, "
+                "`person_called_too_often`"
+            ),
             404: error("`agent_not_found`"),
             409: error("`idempotency_conflict`"),
         },

@@ -19,13 +19,14 @@ from agents.models import Account, Agent, ApiKey, Mode
 from agents.prices import price_for
 from agents.prompts import Rendered, TooLong, render
 from agents.services import find_agent
-from calls import lifecycle
+from calls import lifecycle, policy
 from calls.carriers.simulated import rehearse_acceptance
 from calls.errors import CallIdAlreadyUsed, CallNotFound, FromNumberMissing, IdempotencyConflict
-from calls.models import Call, IdempotencyKey
+from calls.models import Call, IdempotencyKey, Status
 from core.errors import InvalidNumber, InvalidRequest
 from core.ids import new_id, parse_id
 from core.phone import region_of, to_e164
+from core.times import rfc3339
 from core.wake import wake
 
 DIAL = "calls.dial"
@@ -88,7 +89,8 @@ def place_call(
     A client says that two requests are one by an `idempotency_key` for a day, or by a `client_id`
     that is the call's own for good. Raises AgentNotFound, AgentDisabled, InvalidNumber,
     FromNumberMissing, InsufficientCredits, IdempotencyConflict when the key was used for another
-    request, and CallIdAlreadyUsed when the id was; a refusal burns neither.
+    request, CallIdAlreadyUsed when the id was, and what policy.check_accept raises; a refusal burns
+    neither.
     """
     try:
         with transaction.atomic():
@@ -178,10 +180,16 @@ def _accept(request: CallRequest, *, origin: Origin, call_id: UUID, client_id: U
         raise AgentDisabled
     call = _new_call(request, origin=origin, agent=agent, call_id=call_id)
     call.client_id = client_id
+    verdict = policy.check_accept(call, now=call.created_at)
+    if verdict.until:
+        call.status, call.due_at = Status.SCHEDULED, verdict.until
     if call.carrier == "simulated":
         rehearse_acceptance(call.to_number)
     # Before the credits: who loses a race for a client_id is told of the call, not of its price.
     lifecycle.begin(call, now=call.created_at)
+    if verdict.until:
+        detail = {"reason": verdict.reason, "until": rfc3339(verdict.until)}
+        lifecycle.note(call, type="postponed", at=call.created_at, detail=detail)
     if call.reserved:
         reserve(call.account_id, amount=call.reserved, subject_id=call.id)
     return call
