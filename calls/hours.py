@@ -118,3 +118,27 @@ def _minute(text: str) -> int:
         raise ValueError(f"{text} is no time: write it as 09:00, up to 24:00")
     hours, minutes = text.split(":")
     return int(hours) * 60 + int(minutes)
+
+
+# As people write them -----------------------------------------------------------------------------
+
+WRITTEN = re.compile(r"([0-9]{1,2})(?::([0-9]{2}))?\s*[-\u2013]\s*([0-9]{1,2})(?::([0-9]{2}))?")
+
+
+def read_windows(text: str) -> list[list[str]]:
+    """The pairs in `9-12, 13:00-20:00`. Raises ValueError, with a sentence for people."""
+    pairs = [_pair(part.strip()) for part in text.split(",") if part.strip()]
+    _windows(pairs)
+    return sorted(pairs)
+
+
+def write_windows(pairs: Sequence[Sequence[str]]) -> str:
+    return ", ".join("-".join(pair) for pair in pairs)
+
+
+def _pair(text: str) -> list[str]:
+    found = WRITTEN.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text} is no window: write it as 09:00-20:00")
+    from_hour, from_minute, to_hour, to_minute = (part or "00" for part in found.groups())
+    return [f"{from_hour:0>2}:{from_minute}", f"{to_hour:0>2}:{to_minute}"]

@@ -56,6 +56,21 @@ UNFOLD = {
                 ],
             },
             {
+                "title": "Who may be called",
+                "items": [
+                    {
+                        "title": "Do not call",
+                        "icon": "phone_disabled",
+                        "link": reverse_lazy("admin:calls_donotcall_changelist"),
+                    },
+                    {
+                        "title": "Calling rules",
+                        "icon": "schedule",
+                        "link": reverse_lazy("admin:calls_callingrules_changelist"),
+                    },
+                ],
+            },
+            {
                 "title": "Who is told",
                 "items": [
                     {

@@ -33,6 +33,8 @@ PAGES = (
     "webhooks/delivery",
     "webhooks/event",
     "calls/call",
+    "calls/donotcall",
+    "calls/callingrules",
     "auth/user",
     "auth/group",
 )
