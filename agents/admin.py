@@ -1,6 +1,5 @@
 """The operators' pages about accounts, their keys, their agents and their credits."""
 
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -14,9 +13,10 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from agents.credits import top_up
-from agents.forms import AgentForm, ApiKeyForm, OpeningForm, TopUpForm
-from agents.models import Account, Agent, ApiKey, LedgerEntry
+from agents.admin_controls import CreditControls
+from agents.admin_controls import credits_text as credits_text
+from agents.forms import AgentForm, ApiKeyForm, OpeningForm, PriceForm
+from agents.models import Account, Agent, ApiKey, LedgerEntry, Price
 from agents.services import (
     change_agent,
     create_agent,
@@ -26,18 +26,14 @@ from agents.services import (
     revoke_key,
     rotate_agent_secret,
 )
-from core.admin import NONE, ReadOnlyAdmin, ServiceAdmin, at
+from core.admin import NONE, CreatingRequest, ReadOnlyAdmin, ServiceAdmin, actor_of, at
 
 ROWS_OF_LEDGER = 20
 KIND_LABELS = {"top_up": "success", "reserve": "info", "release": "default", "charge": "warning"}
+KIND_LABELS |= {"correction": "primary"}
 STATE_LABELS = {"active": "success", "enabled": "success", "expired": "warning"}
 STATE_LABELS |= {"revoked": "danger", "disabled": "danger"}
 MODE_LABELS = {"live": "primary", "test": "default"}
-
-
-def credits_text(amount: Decimal | None) -> str:
-    """`1,000` or `0.5`: as many decimals as there are."""
-    return "unlimited" if amount is None else f"{amount.normalize():,f}"
 
 
 # Accounts -----------------------------------------------------------------------------------------
@@ -67,10 +63,14 @@ class LedgerColumns:
         # Only calls reserve and are charged; what an operator did has a reason instead.
         return f"call_{entry.subject_id.hex}" if entry.subject_id else entry.reason or NONE
 
+    @display(description="By")
+    def operator(self, entry: LedgerEntry) -> str:
+        return entry.actor or NONE
+
 
 class LedgerInline(LedgerColumns, TabularInline):
     model = LedgerEntry
-    fields = readonly_fields = ["time", "movement", "amount", "set_aside", "purpose"]
+    fields = readonly_fields = ["time", "movement", "amount", "set_aside", "purpose", "operator"]
     per_page = ROWS_OF_LEDGER
     extra = 0
     tab = True
@@ -84,7 +84,7 @@ class LedgerInline(LedgerColumns, TabularInline):
 
 
 @admin.register(Account)
-class AccountAdmin(ServiceAdmin):
+class AccountAdmin(CreditControls):
     list_display = ["name", "balance", "in_use", "max_concurrent_calls", "opened"]
     search_fields = ["name"]
     search_help_text = "Name, or the account's id"
@@ -95,10 +95,17 @@ class AccountAdmin(ServiceAdmin):
         ("About", {"fields": ["id", "opened"]}),
     ]
     readonly_fields = ["id", "balance", "in_use", "opened"]
-    actions_detail = ["top_up"]
+    actions_detail = ["top_up", "correct", "make_unlimited", "make_counted"]
 
     def create(self, fields: dict[str, Any]) -> tuple[Account, str]:
-        return open_account(name=fields["name"], credits=fields["credits"]), ""
+        return open_account(**fields), ""
+
+    def save_form(
+        self, request: CreatingRequest, form: "forms.ModelForm[Any]", change: bool
+    ) -> Model:
+        if not change:
+            form.cleaned_data["actor"] = actor_of(request)
+        return super().save_form(request, form, change)
 
     def get_form(
         self, request: HttpRequest, obj: Account | None = None, **kwargs: Any
@@ -110,28 +117,6 @@ class AccountAdmin(ServiceAdmin):
 
     def get_inlines(self, request: HttpRequest, obj: Account | None) -> list[type[TabularInline]]:
         return [LedgerInline] if obj else []
-
-    def has_top_up_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        account = object_id and self.get_object(request, object_id)
-        counts = isinstance(account, Account) and account.credits is not None
-        return counts and self.has_change_permission(request)
-
-    @action(description="Top up", icon="add_card", permissions=["top_up"])
-    def top_up(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        account = self.get_or_404(request, object_id)
-        form = TopUpForm(request.POST or None)
-        if not form.is_valid():
-            return self.confirm(
-                request,
-                account,
-                title="Top up",
-                question=f"It has {credits_text(account.credits)} credits to spend.",
-                form=form,
-                button="Add credits",
-            )
-        amount = form.cleaned_data["amount"]
-        top_up(account, amount=amount, reason=form.cleaned_data["reason"])
-        return self.done(request, account, message=f"Added {credits_text(amount)} credits.")
 
     @display(description="Credits", ordering="credits")
     def balance(self, account: Account) -> str:
@@ -148,10 +133,39 @@ class AccountAdmin(ServiceAdmin):
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(LedgerColumns, ReadOnlyAdmin):
-    list_display = ["time", "account", "movement", "amount", "set_aside", "purpose"]
+    list_display = ["time", "account", "movement", "amount", "set_aside", "purpose", "operator"]
     list_filter = [("account", AutocompleteSelectFilter), "kind", "created_at"]
     list_select_related = ["account"]
-    fields = readonly_fields = ["time", "account", "movement", "amount", "set_aside", "purpose"]
+    fields = readonly_fields = list_display
+
+
+@admin.register(Price)
+class PriceAdmin(ServiceAdmin):
+    form = PriceForm
+    # Calls keep the price they were accepted at: nothing refers to the row.
+    deletes = True
+    list_display = ["prefix", "whose", "minute", "segment"]
+    list_filter = [("account", AutocompleteSelectFilter)]
+    list_select_related = ["account"]
+    search_fields = ["prefix__startswith", "account__name"]
+    search_help_text = "Start of the prefix, or the account's name"
+    autocomplete_fields = ["account"]
+    fields = ["prefix", "account", "per_minute", "per_segment"]
+
+    def create(self, fields: dict[str, Any]) -> tuple[Price, str]:
+        return Price.objects.create(**fields), ""
+
+    @display(description="For", ordering="account__name")
+    def whose(self, price: Price) -> str:
+        return price.account.name if price.account else "everybody"
+
+    @display(description="Credits a minute", ordering="per_minute")
+    def minute(self, price: Price) -> str:
+        return credits_text(price.per_minute)
+
+    @display(description="Credits a segment", ordering="per_segment")
+    def segment(self, price: Price) -> str:
+        return credits_text(price.per_segment)
 
 
 # Keys ---------------------------------------------------------------------------------------------

@@ -1,13 +1,22 @@
 """Credits: set aside when a call is accepted, charged when it ends. The ledger records each move.
 
 Balances change by conditional UPDATE only, so no race takes one below zero; each move and its
-ledger entry are written in the caller's transaction.
+ledger entry are written in one transaction.
+
+What holds at every moment, for the sums over an account's entries:
+- `reserved` is what the account has set aside.
+- Where credits are counted, `credits` is its balance.
+- Where they are not (credits are null), there is no balance to add up to. Both sums together are
+  then what was given to it less what it has spent since it was made unlimited.
+Whoever switches an account between the two books the difference, so that neither sum ever jumps
+without an entry that says why.
 """
 
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db import transaction
+from django.db.models import F, Q, Sum
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Round
 
@@ -16,11 +25,38 @@ from core.errors import InsufficientCredits
 
 Kind = LedgerEntry.Kind
 DECIMAL_PLACES = 4
+SMALLEST = Decimal(1).scaleb(-DECIMAL_PLACES)
 
 
-def top_up(account: Account, *, amount: Decimal, reason: str) -> None:
-    """Add `amount` credits to an account that counts them."""
-    _move(account.id, kind=Kind.TOP_UP, credits=amount, reason=reason)
+@transaction.atomic
+def top_up(account: Account, *, amount: Decimal, reason: str, actor: str = "") -> None:
+    """Add `amount` credits to an account that counts them. `actor` is the operator's username."""
+    _move(account.id, kind=Kind.TOP_UP, credits=amount, reason=reason, actor=actor)
+
+
+@transaction.atomic
+def correct(account: Account, *, amount: Decimal, reason: str, actor: str) -> None:
+    """Add `amount`, or take it where it is negative. Raises InsufficientCredits for more than the
+    account has to spend."""
+    _move(account.id, kind=Kind.CORRECTION, credits=amount, reason=reason, actor=actor)
+
+
+@transaction.atomic
+def make_counted(account: Account, *, credits: Decimal, reason: str, actor: str) -> None:
+    """From now on the account may spend `credits`, beside what is set aside for calls under way."""
+    if _lock(account.id).credits is not None:
+        return
+    tally, _ = _sums(account.id)
+    _switch(account.id, to=credits, booked=credits - tally, reason=reason, actor=actor)
+
+
+@transaction.atomic
+def make_unlimited(account: Account, *, reason: str, actor: str) -> None:
+    """From now on the account spends without limit; what it has is written off."""
+    if _lock(account.id).credits is None:
+        return
+    tally, reserved = _sums(account.id)
+    _switch(account.id, to=None, booked=-tally - reserved, reason=reason, actor=actor)
 
 
 def reserve(account_id: UUID, *, amount: Decimal, subject_id: UUID) -> None:
@@ -45,6 +81,7 @@ def _move(
     reserved: Decimal = Decimal(0),
     subject_id: UUID | None = None,
     reason: str = "",
+    actor: str = "",
 ) -> None:
     affordable = Q(credits=None) | Q(credits__gte=-credits)
     moved = Account.objects.filter(affordable, id=account_id).update(
@@ -59,7 +96,31 @@ def _move(
         reserved=reserved,
         subject_id=subject_id,
         reason=reason,
+        actor=actor,
     )
+
+
+def _switch(
+    account_id: UUID, *, to: Decimal | None, booked: Decimal, reason: str, actor: str
+) -> None:
+    Account.objects.filter(id=account_id).update(credits=to)
+    LedgerEntry.objects.create(
+        account_id=account_id, kind=Kind.CORRECTION, credits=booked, reason=reason, actor=actor
+    )
+
+
+def _lock(account_id: UUID) -> Account:
+    """Every move updates the account's row first, so none is under way once it is ours."""
+    return Account.objects.select_for_update().get(id=account_id)
+
+
+def _sums(account_id: UUID) -> tuple[Decimal, Decimal]:
+    """What the account's entries add up to: credits and reserved."""
+    entries = LedgerEntry.objects.filter(account_id=account_id)
+    sums = entries.aggregate(credits=Sum("credits"), reserved=Sum("reserved"))
+    credits, reserved = (sums[name] or Decimal(0) for name in ("credits", "reserved"))
+    # SQLite adds them as floats.
+    return credits.quantize(SMALLEST), reserved.quantize(SMALLEST)
 
 
 def _exactly(sum: CombinedExpression) -> Round:

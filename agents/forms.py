@@ -15,6 +15,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from agents.models import Price
 from core.errors import InvalidNumber
 from core.phone import to_e164
 
@@ -45,6 +46,73 @@ class TopUpForm(forms.Form):
         widget=UnfoldAdminTextInputWidget(),
         help_text="For the ledger, e.g. the number of the invoice.",
     )
+
+
+class CorrectionForm(forms.Form):
+    amount = forms.DecimalField(
+        max_digits=12,
+        decimal_places=4,
+        widget=UnfoldAdminDecimalFieldWidget(),
+        help_text="Credits to add, or with a minus to take away.",
+    )
+    reason = forms.CharField(
+        max_length=200, widget=UnfoldAdminTextInputWidget(), help_text="For the ledger."
+    )
+
+    def clean_amount(self) -> Decimal:
+        amount: Decimal = self.cleaned_data["amount"]
+        if not amount:
+            raise forms.ValidationError("A correction of nothing corrects nothing.")
+        return amount
+
+
+class UnlimitedForm(forms.Form):
+    reason = forms.CharField(
+        max_length=200, widget=UnfoldAdminTextInputWidget(), help_text="For the ledger."
+    )
+
+
+class CountedForm(UnlimitedForm):
+    credits = forms.DecimalField(
+        min_value=0,
+        max_digits=12,
+        decimal_places=4,
+        widget=UnfoldAdminDecimalFieldWidget(),
+        help_text="What it may spend from now on, beside what is set aside for calls under way.",
+    )
+    field_order = ["credits", "reason"]
+
+
+class PriceForm(forms.ModelForm):  # type: ignore[type-arg]
+    # Django takes fields off the class: what a form calls its own prefix stays as it is.
+    prefix = forms.RegexField(  # type: ignore[assignment]
+        r"^\+[0-9]{1,15}\Z",
+        max_length=16,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "+1415"}),
+        error_messages={"invalid": "Write it as + and 1 to 15 digits, as +44 or +1415."},
+        help_text="The start of the numbers it is for: a country, an area, or a whole number.",
+    )
+    per_minute = forms.DecimalField(
+        min_value=0,
+        max_digits=10,
+        decimal_places=4,
+        widget=UnfoldAdminDecimalFieldWidget(),
+        help_text="Credits for a started minute of an answered call.",
+    )
+    per_segment = forms.DecimalField(
+        min_value=0,
+        max_digits=10,
+        decimal_places=4,
+        widget=UnfoldAdminDecimalFieldWidget(),
+        help_text="Credits for a segment of a message.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        fields: dict[str, Any] = super().clean() or self.cleaned_data
+        same = Price.objects.filter(prefix=fields.get("prefix"), account=fields.get("account"))
+        if same.exclude(pk=self.instance.pk).exists():
+            self.add_error("prefix", "There is a price for this prefix already.")
+        return fields
 
 
 class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]

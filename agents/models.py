@@ -68,7 +68,7 @@ class OfAccount(models.QuerySet[Row]):
 
 
 class LedgerEntry(models.Model):
-    """One movement of credits. The entries of an account add up to its credits plus reserved."""
+    """One movement of credits. What the entries of an account add up to: agents.credits."""
 
     class Kind(models.TextChoices):
         TOP_UP = "top_up"

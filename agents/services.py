@@ -16,13 +16,13 @@ from core.ids import parse_id
 
 
 @transaction.atomic
-def open_account(*, name: str, credits: Decimal | None) -> Account:
+def open_account(*, name: str, credits: Decimal | None, actor: str = "") -> Account:
     """A fresh account; `credits` None means that it spends without limit."""
     if credits is None:
         return Account.objects.create(name=name, credits=None)
     account = Account.objects.create(name=name, credits=Decimal(0))
     if credits:
-        top_up(account, amount=credits, reason="Opening balance")
+        top_up(account, amount=credits, reason="Opening balance", actor=actor)
         account.refresh_from_db()
     return account
 

@@ -15,6 +15,7 @@ from unfold.enums import ActionVariant
 
 from agents.admin import MODE_LABELS, credits_text
 from agents.models import Account, Mode
+from calls import admin_policy  # noqa: F401 - its pages are registered with it
 from calls.errors import CallAlreadyEnded
 from calls.explanations import REMARKS, explain, sentence
 from calls.models import Call, CallEvent, Status
@@ -184,17 +185,21 @@ def _timeline(call: Call) -> list[dict[str, Any]]:
 
 
 def _line(line: CallEvent, *, placed_at: datetime) -> dict[str, Any]:
-    reason = line.detail.get("reason", "")
     return {
         "at": line.at,
         "offset": seconds(max((line.at - placed_at).total_seconds(), 0)),
         "sentence": sentence(line.type),
         "label": LINE_LABELS.get(line.type, "default"),
-        "remark": REMARKS.get(line.type) or reason.replace("_", " "),
-        "until": line.detail.get("until", ""),
+        "remark": REMARKS.get(line.type) or _because(line),
         "carrier": line.detail.get("carrier", ""),
         "dial": line.dial,
     }
+
+
+def _because(line: CallEvent) -> str:
+    reason: str = line.detail.get("reason", "").replace("_", " ")
+    until = line.detail.get("until")
+    return f"{reason}, until {at(datetime.fromisoformat(until))}" if until else reason
 
 
 def _table(values: dict[str, Any] | None) -> list[tuple[str, str]]:

@@ -84,6 +84,8 @@ class CallAcceptedSerializer(serializers.Serializer[Call]):
     fromNumber = serializers.CharField()
     toNumber = serializers.CharField()
     callStatus = serializers.ChoiceField(choices=["queued", "scheduled"])
+    reason = serializers.CharField(required=False, help_text="Why it was postponed, if it was.")
+    scheduledAt = serializers.DateTimeField(required=False, help_text="When it is dialled then.")
 
 
 class CallFilterSerializer(serializers.Serializer[Any]):
@@ -113,7 +115,10 @@ class SendCallView(NativeView):
         responses={
             201: CallAcceptedSerializer,
             402: error("`insufficient_credits`"),
-            403: error("`agent_disabled`"),
+            403: error(
+                "`agent_disabled`, `do_not_call`, `country_not_allowed`, `outside_calling_hours`, "
+                "`person_called_too_often`"
+            ),
             404: error("`agent_not_found`"),
             409: error("`idempotency_conflict`"),
         },
@@ -137,7 +142,7 @@ class SendCallView(NativeView):
         headers = {"Location": f"/api/v1/calls/{call.native_id}"}
         if is_replay:
             headers["Idempotent-Replayed"] = "true"
-        return Response(_accepted(call, is_replay=is_replay), status=201, headers=headers)
+        return Response(_accepted(call), status=201, headers=headers)
 
 
 class CallListView(NativeListView):
@@ -238,17 +243,20 @@ def _detail(call: Call) -> dict[str, Any]:
     return dict(CallDetailSerializer(call, context={"place": place}).data)
 
 
-def _accepted(call: Call, *, is_replay: bool) -> dict[str, str]:
-    # What was true when it was accepted: a replay says the same, whatever has happened since.
-    status = call.timeline.earliest("id").type if is_replay else call.status
-    return {
+def _accepted(call: Call) -> dict[str, str]:
+    """What was true when it was accepted: a replay says the same, whatever has happened since."""
+    first, *then = call.timeline.order_by("id")[:2]
+    answer = {
         "status": "success",
         "callId": call.native_id,
         "agentId": native_id("agent", call.agent_id),
         "fromNumber": call.from_number,
         "toNumber": call.to_number,
-        "callStatus": status,
+        "callStatus": first.type,
     }
+    if then and then[0].type == "postponed" and then[0].at == first.at:
+        answer |= {"reason": then[0].detail["reason"], "scheduledAt": then[0].detail["until"]}
+    return answer
 
 
 def _wanted(filters: dict[str, Any]) -> Q:

@@ -19,7 +19,7 @@ from django.db.models import F, Min, Q, Value
 from django.db.models.functions import Greatest, Least
 from django.utils import timezone
 
-from calls import lifecycle, queue
+from calls import lifecycle, policy, queue
 from calls.carriers import carrier_named
 from calls.carriers.base import Accepted, Carrier, CarrierError, CarrierUncertain, DialOrder
 from calls.models import TERMINAL, WAITING, Call, Dial, DialStatus, Status
@@ -35,6 +35,8 @@ log = structlog.get_logger(__name__)
 # Longer than a carrier may take to answer, so that a dial has one worker at a time.
 LEASE = timedelta(seconds=15)
 MOST_ASKS = 5
+# How often one claim looks for other calls where those it found may not be dialled.
+MOST_ROUNDS = 4
 ASK_AGAIN = timedelta(seconds=1)
 RECONCILE_AGAIN = timedelta(seconds=2)
 # A carrier that cannot be asked about a dial that is overdue: how often, and for how long, we try.
@@ -136,12 +138,29 @@ def dialing() -> Dialing:
 
 def claim_calls(limit: int, *, shares: Shares, now: datetime) -> list[Job]:
     """Start the dials of up to `limit` waiting calls; each is ours alone to ask for."""
-    if limit <= 0:
-        return []
-    with transaction.atomic():
-        ids = queue.admit(limit, shares=shares, now=now)
-        dials = lifecycle.begin_dials(ids, lease=LEASE, now=now)
+    dials: list[Dial] = []
+    if limit > 0:
+        with transaction.atomic():
+            calls = _may_be_dialled(limit, shares=shares, now=now)
+            dials = lifecycle.begin_dials(calls, lease=LEASE, now=now)
     return _jobs(dials, asks=dials, now=now)
+
+
+def _may_be_dialled(limit: int, *, shares: Shares, now: datetime) -> list[Call]:
+    """Whose turn it is, and whom nothing forbids to be called; the others are put off or ended."""
+    for _ in range(MOST_ROUNDS):
+        calls = lifecycle.take_waiting(queue.admit(limit, shares=shares, now=now))
+        verdicts = policy.judge_many(calls, now=now)
+        for call in calls:
+            verdict = verdicts[call.id]
+            if verdict.until:
+                lifecycle.postpone(call, until=verdict.until, reason=verdict.reason, now=now)
+            elif verdict.reason:
+                lifecycle.end_waiting(call, reason=verdict.reason, now=now)
+        allowed = [call for call in calls if verdicts[call.id].is_allowed]
+        if allowed or not calls:
+            return allowed
+    return []
 
 
 def claim_dials(limit: int, *, shares: Shares, now: datetime) -> list[Job]:

@@ -21,6 +21,41 @@ class CallAlreadyEnded(Conflict):
     message = "The call has ended already"
 
 
+class NumberOnDoNotCallList(DomainError):
+    status = 403
+    code = "do_not_call"
+    message = "This number is on the account's do-not-call list"
+    zapier = "do not call"
+
+
+class CountryNotAllowed(DomainError):
+    status = 403
+    code = "country_not_allowed"
+    message = "The account's calling rules do not allow this number's country"
+    zapier = "country not allowed"
+
+
+class OutsideCallingHours(DomainError):
+    status = 403
+    code = "outside_calling_hours"
+    message = "The calling hours do not open for this number before the call would expire"
+    zapier = "outside calling hours"
+
+
+class PersonCalledTooOften(DomainError):
+    status = 403
+    code = "person_called_too_often"
+    message = "This number was called as often today as the account's calling rules allow"
+    zapier = "person called too often"
+
+
+class NumberNotFound(DomainError):
+    status = 404
+    code = "number_not_found"
+    message = "This number is not on the do-not-call list"
+    zapier = "number not found"
+
+
 class IdempotencyConflict(Conflict):
     code = "idempotency_conflict"
     message = "This Idempotency-Key was used for a different request"

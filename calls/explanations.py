@@ -2,6 +2,7 @@
 
 TIMELINE = {
     "scheduled": "Accepted, to be placed later",
+    "postponed": "Postponed",
     "queued": "Accepted, waiting for a worker",
     "dialing": "Asked the carrier",
     "accepted_by_carrier": "The carrier took the call",
@@ -24,6 +25,13 @@ TIMELINE = {
 
 # What happened, and what to do about it.
 REASONS = {
+    "do_not_call": "The number is on the account's do-not-call list, so it was not dialled.",
+    "country_not_allowed": "The account's calling rules do not allow the number's country. "
+    "Add the country to them if it should be called.",
+    "outside_calling_hours": "The calling hours do not open for this number. "
+    "Check them in the account's calling rules.",
+    "person_called_too_often": "The number was called as often that day as the account's calling "
+    "rules allow, so the call waits for the next day.",
     "rejected": "The callee's network rejected the call. Check that the number is in service.",
     "carrier_busy": "The carrier had no capacity, however often it was asked. Try again later.",
     "carrier_silent": "The carrier took the call and then never said what became of it. "

@@ -14,7 +14,6 @@ from math import ceil
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, F, Value, When
 from django.utils import timezone
@@ -24,7 +23,7 @@ from agents.models import Mode
 from agents.retries import RetryRule
 from calls.carriers.base import Heard
 from calls.errors import CallAlreadyEnded
-from calls.models import ANSWERED, TERMINAL, WAITING, Call, CallEvent, Dial, DialStatus, Status
+from calls.models import ANSWERED, TERMINAL, Call, CallEvent, Dial, DialStatus, Status
 from calls.reports import Report, Results
 from calls.serializers import call_data, disposition
 from core.ids import new_id
@@ -68,10 +67,9 @@ ORDER = {
 }
 
 
-def price_of(seconds: float) -> Decimal:
+def price_of(seconds: float, *, per_minute: Decimal) -> Decimal:
     """Credits for so many seconds of an answered call, by started minutes."""
-    minutes = max(ceil(seconds / 60), 1)
-    return Decimal(settings.CREDITS_PER_MINUTE) * minutes
+    return per_minute * max(ceil(seconds / 60), 1)
 
 
 def begin(call: Call, *, now: datetime) -> None:
@@ -80,32 +78,34 @@ def begin(call: Call, *, now: datetime) -> None:
     note(call, type=call.status, at=now)
 
 
-def begin_dials(call_ids: Sequence[UUID], *, lease: timedelta, now: datetime) -> list[Dial]:
-    """Make the waiting calls' next dials, ready to be asked for by whoever holds the lease.
+def take_waiting(call_ids: Sequence[UUID]) -> list[Call]:
+    """These calls, in this order and locked, without those that wait no more."""
+    waiting = Call.objects.filter(id__in=call_ids, status=Status.QUEUED)
+    rows = waiting.select_for_update(of=("self",)).select_related("agent")
+    return sorted(rows, key=lambda call: call_ids.index(call.id))
 
-    In the order of `call_ids`, without those that another worker was faster with or that have
-    ended. Once they are committed, the carriers may have been asked.
+
+def begin_dials(calls: Sequence[Call], *, lease: timedelta, now: datetime) -> list[Dial]:
+    """Make the next dials of calls from `take_waiting`, for whoever holds the lease to ask for.
+
+    Once they are committed, the carriers may have been asked.
     """
-    with transaction.atomic():
-        waiting = Call.objects.filter(id__in=call_ids, status=Status.QUEUED)
-        rows = waiting.select_for_update(of=("self",)).select_related("agent")
-        calls = sorted(rows, key=lambda call: call_ids.index(call.id))
-        Call.objects.filter(id__in=[call.id for call in calls]).update(
-            status=Status.DIALING, due_at=None
+    Call.objects.filter(id__in=[call.id for call in calls]).update(
+        status=Status.DIALING, due_at=None
+    )
+    tries = _tries(calls)
+    dials = [_new_dial(call, number=tries[call.id] + 1, lease=lease, now=now) for call in calls]
+    Dial.objects.bulk_create(dials)
+    CallEvent.objects.bulk_create(
+        CallEvent(
+            call=dial.call,
+            dial=dial,
+            type=Status.DIALING,
+            at=now,
+            detail={"carrier": dial.call.carrier},
         )
-        tries = _tries(calls)
-        dials = [_new_dial(call, number=tries[call.id] + 1, lease=lease, now=now) for call in calls]
-        Dial.objects.bulk_create(dials)
-        CallEvent.objects.bulk_create(
-            CallEvent(
-                call=dial.call,
-                dial=dial,
-                type=Status.DIALING,
-                at=now,
-                detail={"carrier": dial.call.carrier},
-            )
-            for dial in dials
-        )
+        for dial in dials
+    )
     return dials
 
 
@@ -170,7 +170,7 @@ def cancel(call_id: UUID, *, now: datetime) -> None:
             call.save(update_fields=["cancel_requested_at"])
             note(call, type="cancel_requested", at=now)
         if dial is None:
-            _end_waiting(call, reason="on_request", now=now)
+            end_waiting(call, reason="on_request", now=now)
         elif dial.asked_at is None:
             # There is proof that no carrier holds anything of it.
             _take(call, dial, Report(status=DialStatus.CANCELED, at=now, reason="on_request"))
@@ -193,15 +193,24 @@ def promote_due(*, now: datetime) -> None:
 
 def expire_due(*, now: datetime) -> None:
     """Calls that waited longer than they may are canceled, and their events go out."""
-    late = Call.objects.filter(status__in=WAITING, expires_at__lte=now).order_by("expires_at")
     with transaction.atomic():
-        locked = late.select_for_update(skip_locked=True, of=("self",)).select_related("agent")
+        locked = (
+            Call.objects.late(now=now)
+            .select_for_update(skip_locked=True, of=("self",))
+            .select_related("agent")
+        )
         for call in locked[:BATCH]:
-            _end_waiting(call, reason="expired", now=now)
+            end_waiting(call, reason="expired", now=now)
 
 
-def _end_waiting(call: Call, *, reason: str, now: datetime) -> None:
-    """No carrier holds anything of it: it ends here and now."""
+def postpone(call: Call, *, until: datetime, reason: str, now: datetime) -> None:
+    """A waiting call, locked, is not to be dialled before `until`."""
+    Call.objects.filter(id=call.id).update(status=Status.SCHEDULED, due_at=until)
+    note(call, type="postponed", at=now, detail={"reason": reason, "until": rfc3339(until)})
+
+
+def end_waiting(call: Call, *, reason: str, now: datetime) -> None:
+    """Cancel a waiting call, locked: no carrier holds anything of it, so it ends here and now."""
     _end(call, status=Status.CANCELED, reason=reason, at=now)
     note(call, type=Status.CANCELED, at=now, detail={"reason": reason})
     _publish(call)
@@ -324,7 +333,8 @@ def _end(call: Call, *, status: str, reason: str, at: datetime) -> None:
 def _cost(call: Call, ended_at: datetime) -> Decimal:
     if call.mode == Mode.TEST or not call.started_at:
         return Decimal(0)
-    return min(price_of((ended_at - call.started_at).total_seconds()), call.reserved)
+    talked = (ended_at - call.started_at).total_seconds()
+    return min(price_of(talked, per_minute=call.price_per_minute), call.reserved)
 
 
 def _line(report: Report) -> str:

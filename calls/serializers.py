@@ -73,7 +73,9 @@ class CallDetailSerializer(CallSerializer):
     """One call with what was asked for of its time, and its place while it waits."""
 
     scheduledAt = serializers.DateTimeField(source="scheduled_at", allow_null=True)
-    expiresAt = serializers.DateTimeField(source="expires_at", allow_null=True)
+    expiresAt = serializers.DateTimeField(
+        source="last_moment", allow_null=True, help_text="Null unless it waits."
+    )
     retry = RetrySerializer(allow_null=True)
     ignoreCallingHours = serializers.BooleanField(source="ignore_calling_hours")
     queue = serializers.SerializerMethodField(help_text="Null unless it is queued.")

@@ -16,15 +16,17 @@ from django.utils import timezone
 from agents.credits import reserve
 from agents.errors import AgentDisabled
 from agents.models import Account, Agent, ApiKey, Mode
+from agents.prices import price_for
 from agents.prompts import Rendered, TooLong, render
 from agents.services import find_agent
-from calls import lifecycle
+from calls import lifecycle, policy
 from calls.carriers.simulated import rehearse_acceptance
 from calls.errors import CallIdAlreadyUsed, CallNotFound, FromNumberMissing, IdempotencyConflict
 from calls.models import Call, IdempotencyKey, Status
 from core.errors import InvalidNumber, InvalidRequest
 from core.ids import new_id, parse_id
 from core.phone import region_of, to_e164
+from core.times import rfc3339
 from core.wake import wake
 
 DIAL = "calls.dial"
@@ -34,8 +36,6 @@ MAX_OBJECT_BYTES = 16 * 1024
 # A client's clock may be a little slow.
 LATE_CLOCK = timedelta(minutes=5)
 LATEST_SCHEDULE = timedelta(days=366)
-# How long a call waits for its turn unless it says otherwise, and at most.
-WAITS_FOR = timedelta(days=1)
 LONGEST_WAIT = timedelta(days=30)
 
 
@@ -98,7 +98,8 @@ def place_call(
     A client says that two requests are one by an `idempotency_key` for a day, or by a `client_id`
     that is the call's own for good. Raises AgentNotFound, AgentDisabled, InvalidNumber,
     FromNumberMissing, InsufficientCredits, IdempotencyConflict when the key was used for another
-    request, and CallIdAlreadyUsed when the id was; a refusal burns neither.
+    request, CallIdAlreadyUsed when the id was, and what policy.check_accept raises; a refusal burns
+    neither.
     """
     try:
         with transaction.atomic():
@@ -200,10 +201,16 @@ def _accept(request: CallRequest, *, origin: Origin, call_id: UUID, client_id: U
         raise AgentDisabled
     call = _new_call(request, origin=origin, agent=agent, call_id=call_id)
     call.client_id = client_id
+    verdict = policy.check_accept(call, now=call.created_at)
+    if verdict.until:
+        call.status, call.due_at = Status.SCHEDULED, verdict.until
     if call.carrier == "simulated":
         rehearse_acceptance(call.to_number)
     # Before the credits: who loses a race for a client_id is told of the call, not of its price.
     lifecycle.begin(call, now=call.created_at)
+    if verdict.until:
+        detail = {"reason": verdict.reason, "until": rfc3339(verdict.until)}
+        lifecycle.note(call, type="postponed", at=call.created_at, detail=detail)
     if call.reserved:
         reserve(call.account_id, amount=call.reserved, subject_id=call.id)
     return call
@@ -212,8 +219,11 @@ def _accept(request: CallRequest, *, origin: Origin, call_id: UUID, client_id: U
 def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UUID) -> Call:
     now, mode = timezone.now(), origin.api_key.mode
     region = region_of(agent.default_number)
-    due_at, expires_at = _when(request, now=now)
+    due_at = _due_at(request, now=now)
     max_duration = request.max_duration or agent.max_duration
+    to_number = _e164("to_number", request.to_number, region=region)
+    per_minute = price_for(origin.account.id, number=to_number).per_minute
+    price = lifecycle.price_of(max_duration, per_minute=per_minute)
     prompt, greeting = _rendered(agent.prompt, request), _rendered(agent.greeting, request)
     return Call(
         id=call_id,
@@ -226,7 +236,7 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
         mode=mode,
         # A test key never reaches another carrier.
         carrier="simulated" if mode == Mode.TEST else agent.carrier,
-        to_number=_e164("to_number", request.to_number, region=region),
+        to_number=to_number,
         from_number=_from_number(request, agent=agent, region=region),
         params=request.params,
         metadata=request.metadata,
@@ -236,31 +246,31 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
         missing_params=list(dict.fromkeys(prompt.missing + greeting.missing)),
         ring_timeout=request.ring_timeout or agent.ring_timeout,
         max_duration=max_duration,
-        reserved=Decimal(0) if mode == Mode.TEST else lifecycle.price_of(max_duration),
         status=Status.SCHEDULED if due_at > now else Status.QUEUED,
+        price_per_minute=per_minute,
+        reserved=Decimal(0) if mode == Mode.TEST else price,
         created_at=now,
         due_at=due_at,
         scheduled_at=request.scheduled_at,
-        expires_at=expires_at,
+        expires_at=request.expires_at,
         retry=request.retry or agent.retry,
         ignore_calling_hours=bool(request.ignore_calling_hours),
     )
 
 
-def _when(request: CallRequest, *, now: datetime) -> tuple[datetime, datetime]:
-    """When it is dialled at the earliest, and the moment by which it must have been."""
+def _due_at(request: CallRequest, *, now: datetime) -> datetime:
+    """When it is dialled at the earliest."""
     wanted = request.scheduled_at or now
     if wanted < now - LATE_CLOCK:
         raise _wrong("scheduled_at", "is in the past")
     if wanted > now + LATEST_SCHEDULE:
         raise _wrong("scheduled_at", "is more than a year away")
     due_at = max(wanted, now)
-    expires_at = request.expires_at or due_at + WAITS_FOR
-    if expires_at <= due_at:
+    if request.expires_at and request.expires_at <= due_at:
         raise _wrong("expires_at", "is not after the time at which it may be dialled")
-    if expires_at > due_at + LONGEST_WAIT:
+    if request.expires_at and request.expires_at > due_at + LONGEST_WAIT:
         raise _wrong("expires_at", "is more than 30 days after the time at which it may be dialled")
-    return due_at, expires_at
+    return due_at
 
 
 def _wrong(name: str, why: str) -> InvalidRequest:

@@ -101,7 +101,10 @@ class OutboundCallView(ZapierView):
                 "call_id must be a UUID; campaign_id must be a UUID"
             ),
             402: zapier_error("insufficient credits"),
-            403: zapier_error("agent disabled"),
+            403: zapier_error(
+                "agent disabled; do not call; country not allowed; outside calling hours; "
+                "person called too often"
+            ),
             404: zapier_error("agent not found"),
             409: zapier_error("call_id already used"),
             500: zapier_error("Failed to initiate outbound call; with `details`"),

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 import environ
@@ -26,6 +27,16 @@ def integer(name: str, default: int, *, least: int, most: int) -> int:
 
 def optional_integer(name: str, *, least: int, most: int) -> int | None:
     return integer(name, least, least=least, most=most) if text(name) else None
+
+
+def decimal(name: str, default: str) -> Decimal:
+    """Not negative, as the columns of prices take it: six digits before the point, four after."""
+    value = text(name) or default
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,4})?", value):
+        raise ImproperlyConfigured(
+            f"{name} must be a decimal like 0.75, with at most four digits after the point"
+        )
+    return Decimal(value)
 
 
 def boolean(name: str, *, default: bool) -> bool:

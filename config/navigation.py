@@ -48,6 +48,26 @@ UNFOLD = {
                         "icon": "receipt_long",
                         "link": reverse_lazy("admin:agents_ledgerentry_changelist"),
                     },
+                    {
+                        "title": "Prices",
+                        "icon": "sell",
+                        "link": reverse_lazy("admin:agents_price_changelist"),
+                    },
+                ],
+            },
+            {
+                "title": "Who may be called",
+                "items": [
+                    {
+                        "title": "Do not call",
+                        "icon": "phone_disabled",
+                        "link": reverse_lazy("admin:calls_donotcall_changelist"),
+                    },
+                    {
+                        "title": "Calling rules",
+                        "icon": "schedule",
+                        "link": reverse_lazy("admin:calls_callingrules_changelist"),
+                    },
                 ],
             },
             {

@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.environment import (
     boolean,
+    decimal,
     env,
     integer,
     is_loopback,
@@ -180,7 +181,6 @@ LIVE_KEY_REQUESTS_PER_MINUTE = 60
 TEST_KEY_REQUESTS_PER_MINUTE = 600
 BAD_KEYS_PER_MINUTE = 60
 BAD_AGENT_SECRETS_PER_MINUTE = 20
-CREDITS_PER_MINUTE = "1"
 
 # The carriers an agent may name. Another one is a class and a line here.
 CARRIERS = {"simulated": "calls.carriers.simulated.SimulatedCarrier"}
@@ -196,6 +196,12 @@ CARRIER_LIMITS = {
         optional_integer("DIALER_CALLS_PER_SECOND", least=1, most=10_000),
     ),
 }
+
+# What it costs -----------------------------------------------------------------------------------
+
+# Where no row of the price table says otherwise.
+CREDITS_PER_MINUTE = decimal("CREDITS_PER_MINUTE", "1")
+CREDITS_PER_SEGMENT = decimal("CREDITS_PER_SEGMENT", "0.5")
 
 # Django -------------------------------------------------------------------------------------------
 

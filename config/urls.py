@@ -13,6 +13,7 @@ from agents import api as agents
 from agents import zapier as agents_zapier
 from calls import api as calls
 from calls import callbacks
+from calls import do_not_call_api as do_not_call
 from calls import zapier as calls_zapier
 from core.errors import DomainError, InternalError, InvalidRequest, NotFound
 from core.responses import error_response, is_api
@@ -33,6 +34,8 @@ urlpatterns = [
     path("api/v1/calls/<str:call_id>", calls.CallView.as_view()),
     path("api/v1/calls/<str:call_id>/cancel", calls.CancelCallView.as_view()),
     path("api/v1/calls/<str:call_id>/events", calls.CallTimelineView.as_view()),
+    path("api/v1/do-not-call", do_not_call.DoNotCallListView.as_view()),
+    path("api/v1/do-not-call/<str:number>", do_not_call.DoNotCallView.as_view()),
     path("api/v1/agents", agents.AgentListView.as_view()),
     path("api/v1/agents/<str:agent_id>", agents.AgentView.as_view()),
     path("api/v1/agents/<str:agent_id>/rotate-secret", agents.AgentSecretView.as_view()),

@@ -9,10 +9,10 @@ from django.test import Client
 class Operator:
     """A browser in which an administrator has logged in."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, username: str = "olivia") -> None:
         self.browser = Client()
         # Without a password: hashing one takes longer than most of these tests.
-        user = User.objects.create(username="olivia", is_staff=True, is_superuser=True)
+        user = User.objects.create(username=username, is_staff=True, is_superuser=True)
         self.browser.force_login(user)
 
     def get(self, path: str, **query: str) -> Any:

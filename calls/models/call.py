@@ -1,6 +1,6 @@
 """What happens: a call, the dials that carry it out, and its timeline."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Self
 from uuid import UUID
@@ -38,10 +38,20 @@ WAITING: tuple[str, ...] = (Status.SCHEDULED, Status.QUEUED)
 ACTIVE: tuple[str, ...] = (Status.DIALING, Status.RINGING, Status.IN_PROGRESS)
 
 
+# How long a call waits for its turn unless the client says otherwise.
+WAITS_FOR = timedelta(days=1)
+
+
 class CallQuerySet(OfAccount["Call"]):
     def due(self, *, now: datetime) -> Self:
         """Waiting calls whose time to be dialled has come, longest waiting first."""
         return self.filter(status=Status.QUEUED, due_at__lte=now).order_by("due_at", "id")
+
+    def late(self, *, now: datetime) -> Self:
+        """Waiting calls that are not to be dialled any more, the latest first."""
+        given = Q(expires_at__lte=now)
+        usual = Q(expires_at=None, due_at__lte=now - WAITS_FOR)
+        return self.filter(given | usual, status__in=WAITING).order_by("expires_at", "due_at")
 
     def known_as(self, call_id: UUID) -> Self:
         """Those whose own id it is, or whose client chose it."""
@@ -79,6 +89,7 @@ class Call(models.Model):
     max_duration = models.PositiveIntegerField()
 
     # What the client said of when: not before, not after, again if nobody answers, at any hour.
+    # Without an `expires_at` it may wait for a day from whenever it comes due.
     scheduled_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
     retry = models.JSONField(null=True)
@@ -165,6 +176,13 @@ class Call(models.Model):
         if not self.started_at or not self.ended_at:
             return None
         return round((self.ended_at - self.started_at).total_seconds())
+
+    @property
+    def last_moment(self) -> datetime | None:
+        """When it is canceled if it still waits then; None where it does not wait."""
+        if self.status not in WAITING or not self.due_at:
+            return None
+        return self.expires_at or self.due_at + WAITS_FOR
 
     @property
     def is_terminal(self) -> bool:

@@ -28,10 +28,13 @@ PAGES = (
     "agents/apikey",
     "agents/agent",
     "agents/ledgerentry",
+    "agents/price",
     "webhooks/subscription",
     "webhooks/delivery",
     "webhooks/event",
     "calls/call",
+    "calls/donotcall",
+    "calls/callingrules",
     "auth/user",
     "auth/group",
 )

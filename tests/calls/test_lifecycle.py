@@ -5,9 +5,10 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from agents.models import Account, Agent, LedgerEntry
@@ -34,8 +35,14 @@ def dial_of(api: Api, agent: Agent) -> Dial:
     api.post("/api/v1/calls/send", body)
     call = Call.objects.order_by("created_at").last()
     assert call
-    [dial] = lifecycle.begin_dials([call.id], lease=timedelta(seconds=15), now=T0)
+    [dial] = begin(call.id)
     return dial
+
+
+def begin(call_id: UUID) -> list[Dial]:
+    with transaction.atomic():
+        calls = lifecycle.take_waiting([call_id])
+        return lifecycle.begin_dials(calls, lease=timedelta(seconds=15), now=T0)
 
 
 def told() -> list[str]:
@@ -116,8 +123,7 @@ def test_started_minutes_are_charged_up_to_what_was_reserved(
 
 
 def test_a_dial_is_begun_once(dial: Dial) -> None:
-    again = lifecycle.begin_dials([dial.call_id], lease=timedelta(seconds=15), now=T0)
-    assert again == []
+    assert begin(dial.call_id) == []
     assert Dial.objects.count() == 1
 
 
@@ -145,10 +151,7 @@ def test_two_workers_begin_one_dial(api: Api, agent: Agent, in_threads: Threads)
     api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": NUMBER})
     call = Call.objects.get()
 
-    def begin() -> list[Dial]:
-        return lifecycle.begin_dials([call.id], lease=timedelta(seconds=15), now=T0)
-
-    begun = in_threads(begin, 8)
+    begun = in_threads(lambda: begin(call.id), 8)
     assert len([dials for dials in begun if dials]) == 1
     assert Dial.objects.count() == 1
 

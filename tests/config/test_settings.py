@@ -44,6 +44,10 @@ def start(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         ({"DATABASE_URL": "postgres://127.0.0.1:bad/x"}, "DATABASE_URL must be"),
         ({"WEBHOOK_ALLOWED_TARGETS": "10.1.0.0/33"}, "10.1.0.0/33 is none"),
         ({"WEBHOOK_ALLOWED_TARGETS": "http://n8n.internal"}, "http://n8n.internal is none"),
+        ({"CREDITS_PER_MINUTE": "-1"}, "CREDITS_PER_MINUTE must be a decimal"),
+        ({"CREDITS_PER_MINUTE": "1,5"}, "CREDITS_PER_MINUTE must be a decimal"),
+        ({"CREDITS_PER_SEGMENT": "NaN"}, "CREDITS_PER_SEGMENT must be a decimal"),
+        ({"CREDITS_PER_SEGMENT": "0.00001"}, "CREDITS_PER_SEGMENT must be a decimal"),
         ({"PORT": "http"}, "PORT must be a whole number"),
         ({"PORT": "70000"}, "PORT must be from 1 to 65535"),
         ({"REQUIRE_HTTPS": "maybe"}, "REQUIRE_HTTPS must be true or false"),
@@ -78,7 +82,7 @@ def test_starts_in_public_with_keys(tmp_path: Path) -> None:
 
 def test_every_setting_is_documented_and_nothing_else() -> None:
     source = (ROOT / "config" / "settings.py").read_text()
-    read = set(re.findall(r'(?:text|integer|boolean|items)\(\s*"([A-Z_]+)"', source))
+    read = set(re.findall(r'(?:text|integer|decimal|boolean|items)\(\s*"([A-Z_]+)"', source))
     page = (ROOT / "docs" / "settings.md").read_text()
     documented = set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE))
     assert documented == read
