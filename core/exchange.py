@@ -1,8 +1,8 @@
 """One POST and its answer over a pooled connection of aiohttp.
 
 The pool, the dialling and the parser are aiohttp's. Its session, request and response are passed
-by: they serve redirects, cookies, proxies and streams, which nobody wants here, and cost three
-times as much as the sending itself.
+by: they serve redirects, cookies, proxies and streams, which nobody wants here, and cost more than
+the sending itself.
 """
 
 import re
