@@ -4,6 +4,7 @@ https://www.twilio.com/docs/voice/api/call-resource
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -81,7 +82,7 @@ class TwilioCarrier(Carrier):
 
     def hang_up(self, order: DialOrder) -> None:
         if not order.carrier_id:
-            return  # nobody can name it
+            raise CarrierUncertain("Nobody has told us its SID yet")
         path = f"Calls/{order.carrier_id}.json"
         answer = _ask("POST", order.credentials, path, form={"Status": "completed"})
         if not _is_success(answer) and _code(answer) not in ALREADY_OVER:
@@ -113,7 +114,7 @@ class TwilioCarrier(Carrier):
         heard = Heard(reports=reports, carrier_id=fields["CallSid"])
         if callback.topic != "twiml":
             return heard
-        return Heard(**{**vars(heard), "body": twiml(order), "content_type": "text/xml"})
+        return replace(heard, body=twiml(order), content_type="text/xml")
 
     def hear_of_message(self, callback: Callback, order: MessageOrder) -> HeardOfMessage:
         fields = _fields_about(callback, order, sid="MessageSid")

@@ -54,6 +54,8 @@ ERRORS = {
     30032: "sender_not_registered",
     30034: "sender_not_registered",
     32018: "instructions_too_long",
+    572005: "number_not_verified",
+    573005: "number_not_verified",
 }
 
 Ending = tuple[DialStatus, str]

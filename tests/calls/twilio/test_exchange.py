@@ -160,3 +160,34 @@ def test_a_thread_keeps_its_connection_and_shares_it_with_nobody() -> None:
         with ThreadPoolExecutor(1) as threads:
             assert list(threads.map(twice, range(2))) == [[200, 200], [200, 200]]
         assert len(ports) == 1
+
+
+def test_a_connection_that_was_closed_meanwhile_is_not_used_again() -> None:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with listening(serve) as port:
+        for _ in range(3):
+            assert ask("POST", f"http://127.0.0.1:{port}/", auth=AUTH, form=ORDER).status == 200
+            time.sleep(0.05)
+
+
+def test_what_took_too_long_to_connect_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "TOTAL_SECONDS", 1e-9)
+    with standing_in() as twilio:
+        with pytest.raises(NotSent):
+            ask("POST", twilio.url + CALLS, auth=AUTH, form=ORDER)
+        time.sleep(0.1)
+        assert twilio.asked == []
+
+
+def test_a_redirect_is_not_followed() -> None:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(
+            b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n"
+        )
+
+    with listening(serve) as port:
+        assert ask("POST", f"http://127.0.0.1:{port}/", auth=AUTH, form=ORDER).status == 307

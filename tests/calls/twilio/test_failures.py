@@ -1,11 +1,15 @@
 """What Twilio may do to an order: however it goes wrong, no phone rings twice."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 
+from calls.carriers.twilio.reasons import ERRORS
+from calls.explanations import REASONS
 from calls.models import Call, Dial
 from tests.calls.twilio.conftest import Place, Work, events, lines, outcome
 from tests.calls.twilio.standin import SID, Answer, Row, StandIn, error, standing_in
@@ -164,6 +168,7 @@ def test_an_error_that_took_the_order_all_the_same(
         (403, 21215, "country_not_enabled"),
         (400, 21216, "number_blocked"),
         (400, 21219, "number_not_verified"),
+        (400, 573005, "number_not_verified"),
         (400, 21205, "callback_url_refused"),
         (401, 20003, "carrier_credentials_refused"),
         (401, None, "carrier_credentials_refused"),
@@ -231,3 +236,16 @@ def test_hanging_up_what_has_ended_is_fine(twilio: StandIn, place: Place, work: 
     assert outcome() == ("no_answer", "ring_timeout")
     hung_up = [one for one in twilio.asked if one.form == {"Status": ["completed"]}]
     assert (len(hung_up), row.status) == (1, "no-answer")
+
+
+def test_the_docs_give_every_code_its_reason() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "twilio.md").read_text()
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ([^|]+) \|", page, re.MULTILINE)
+    told = {
+        int(code): set(re.findall(r"\w+", reasons))
+        for reasons, codes in rows
+        for code in re.findall(r"\b\d{5,6}\b", codes)
+    }
+    assert sorted(told) == sorted(ERRORS)
+    assert [code for code, reason in ERRORS.items() if reason not in told[code]] == []
+    assert set(ERRORS.values()) <= set(REASONS)
