@@ -47,6 +47,42 @@ REASONS = {
     "expired": "It was still waiting when its time to be dialled ran out. "
     "Raise the limits that it waited for, or its expiry.",
     "ring_timeout": "It rang as long as it may, and the carrier did not end it by itself.",
+    "callback_url_refused": "The carrier refused this server's address for its reports. Set "
+    "PUBLIC_URL to an address that the carrier can reach.",
+    "carrier_account_suspended": "The carrier suspended your account there, or closed it. "
+    "Ask the carrier.",
+    "carrier_credentials_refused": "The carrier did not accept the account's credentials. "
+    "Check them in the admin or the environment.",
+    "carrier_down": "No connection to the carrier could be made, however often it was tried. "
+    "Check its status page, its address and this server's network.",
+    "carrier_failed": "The carrier could not connect it and did not say why. Try again later; if "
+    "it happens again, ask the carrier.",
+    "carrier_not_configured": "The account has no credentials for its agent's carrier. "
+    "Set them in the admin or the environment.",
+    "carrier_refused": "The carrier refused the order for a reason that has no name here. "
+    "Look it up in the carrier's own log.",
+    "country_not_enabled": "Your account at the carrier may not reach this country. "
+    "Enable it in the carrier's geographic permissions.",
+    "declined": "The callee declined the call. Do not call again at once.",
+    "from_number_refused": "The carrier does not let you call or write from this number. "
+    "Buy it there, or have it verified.",
+    "handset_unreachable": "The phone was off or out of reach. Try again later.",
+    "instructions_too_long": "The agent's prompt, greeting and params are more than the carrier "
+    "takes. Shorten them.",
+    "message_blocked": "The callee's network or phone blocks such messages. Do not send it again.",
+    "message_filtered": "A network filtered the message as unwanted. Change its text, and check "
+    "the sender's registration.",
+    "message_too_long": "The text is longer than the carrier takes. Shorten it.",
+    "network_failure": "A network on the way to the callee failed. Try again later.",
+    "number_blocked": "The carrier lets nobody call this number. Take it off your list.",
+    "number_cannot_receive": "The number cannot receive text messages. It may be a landline.",
+    "number_not_in_service": "The number is not in service. Check it, or take it off your list.",
+    "number_not_verified": "Your account at the carrier is on trial and reaches verified numbers "
+    "only. Verify the number there, or upgrade the account.",
+    "recipient_opted_out": "The recipient answered STOP. Do not write to them again.",
+    "sender_not_registered": "The sender is not registered for messages to this country. "
+    "Register it with the carrier.",
+    "to_number_invalid": "The carrier says that this is no number it can reach. Check it.",
 }
 
 # Lines that need a word more, beside the reason they may carry.

@@ -140,6 +140,7 @@ def apply(*, dial_id: UUID, report: Report) -> bool:
     with transaction.atomic():
         call = Call.objects.select_for_update(of=("self",)).get(dials=dial_id)
         dial = Dial.objects.get(id=dial_id)
+        _keep_verdict(dial, report)
         steps = _steps(dial, report)
         for step in steps:
             _take(call, dial, step)
@@ -252,8 +253,17 @@ def _is_alive(report: Report, *, after: datetime | None) -> bool:
     return report.status not in TERMINAL and after is not None and report.at > after
 
 
+def _keep_verdict(dial: Dial, report: Report) -> None:
+    """Remember who answered: a carrier may find out before the end, which does not say it again."""
+    if report.answered_by and not dial.ended_at:
+        dial.answered_by = report.answered_by
+        dial.save(update_fields=["answered_by"])
+
+
 def _steps(dial: Dial, report: Report) -> list[Report]:
     here = ORDER[DialStatus(dial.status)]
+    if report.status == DialStatus.COMPLETED and dial.answered_by == "machine":
+        report = replace(report, status=DialStatus.VOICEMAIL)
     if ORDER[report.status] <= here:
         return []
     answered = report.status in ANSWERED

@@ -182,8 +182,22 @@ TEST_KEY_REQUESTS_PER_MINUTE = 600
 BAD_KEYS_PER_MINUTE = 60
 BAD_AGENT_SECRETS_PER_MINUTE = 20
 
+# Carriers -----------------------------------------------------------------------------------------
+
 # The carriers an agent may name. Another one is a class and a line here.
-CARRIERS = {"simulated": "calls.carriers.simulated.SimulatedCarrier"}
+CARRIERS = {
+    "simulated": "calls.carriers.simulated.SimulatedCarrier",
+    "twilio": "calls.carriers.twilio.TwilioCarrier",
+}
+
+# For the accounts that have no Twilio credentials of their own.
+TWILIO_ACCOUNT_SID = text("TWILIO_ACCOUNT_SID")
+TWILIO_AUTH_TOKEN = text("TWILIO_AUTH_TOKEN")
+TWILIO_API_BASE_URL = text("TWILIO_API_BASE_URL", "https://api.twilio.com").rstrip("/")
+if bool(TWILIO_ACCOUNT_SID) != bool(TWILIO_AUTH_TOKEN):
+    raise ImproperlyConfigured("TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN are set together, or not")
+if not is_url(TWILIO_API_BASE_URL, schemes=("http", "https")):
+    raise ImproperlyConfigured("TWILIO_API_BASE_URL must be an http:// or https:// URL")
 
 # How many calls a carrier takes at once, and starts in one second; None where it has not said.
 CARRIER_LIMITS = {

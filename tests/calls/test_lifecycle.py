@@ -76,6 +76,24 @@ def test_voicemail_was_answered_by_a_machine(dial: Dial) -> None:
     assert told() == ["call.started", "call.completed"]
 
 
+def test_a_verdict_before_the_end_counts_at_the_end(dial: Dial) -> None:
+    verdict = Report(DialStatus.IN_PROGRESS, ANSWERED.at, answered_by="machine")
+    for report in (RINGING, ANSWERED, verdict, verdict):
+        lifecycle.apply(dial_id=dial.id, report=report)
+    assert Call.objects.get().status == "in_progress"
+    assert Dial.objects.get().answered_by == "machine"
+    lifecycle.apply(dial_id=dial.id, report=COMPLETED)
+    assert Call.objects.get().status == "voicemail"
+    assert told() == ["call.started", "call.completed"]
+
+
+def test_a_verdict_after_the_end_is_too_late(dial: Dial) -> None:
+    lifecycle.apply(dial_id=dial.id, report=COMPLETED)
+    verdict = Report(DialStatus.IN_PROGRESS, ANSWERED.at, answered_by="machine")
+    assert not lifecycle.apply(dial_id=dial.id, report=verdict)
+    assert (Call.objects.get().status, Dial.objects.get().answered_by) == ("completed", "")
+
+
 @pytest.mark.parametrize("status", ["busy", "no_answer", "failed", "canceled"])
 def test_the_ends_that_are_failures(dial: Dial, status: str) -> None:
     report = Report(DialStatus(status), BUSY.at, reason="why")
