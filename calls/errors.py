@@ -21,6 +21,12 @@ class CallAlreadyEnded(Conflict):
     message = "The call has ended already"
 
 
+class MessageNotFound(DomainError):
+    status = 404
+    code = "message_not_found"
+    message = "There is no such message"
+
+
 class IdempotencyConflict(Conflict):
     code = "idempotency_conflict"
     message = "This Idempotency-Key was used for a different request"

@@ -21,7 +21,7 @@ app.conf.beat_schedule = {
 
 log = structlog.get_logger(__name__)
 
-DRAINS = ("calls.dial", "webhooks.deliver")
+DRAINS = ("calls.dial", "sms.send", "webhooks.deliver")
 
 
 @app.task(name="sweep")

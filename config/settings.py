@@ -181,6 +181,7 @@ TEST_KEY_REQUESTS_PER_MINUTE = 600
 BAD_KEYS_PER_MINUTE = 60
 BAD_AGENT_SECRETS_PER_MINUTE = 20
 CREDITS_PER_MINUTE = "1"
+CREDITS_PER_SEGMENT = "0.5"
 
 # The carriers an agent may name. Another one is a class and a line here.
 CARRIERS = {"simulated": "calls.carriers.simulated.SimulatedCarrier"}
@@ -301,10 +302,12 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
         "CallStatus": "calls.models.Status",
+        "MessageStatus": "calls.models.MessageStatus",
         "WebhookStatus": "webhooks.models.Subscription.Status",
         "DeliveryStatus": "webhooks.models.Delivery.Status",
         "Mode": "agents.models.Mode",
         "Acceptance": [("success", "success")],
+        "Queued": [("queued", "queued")],
     },
 }
 
