@@ -1,6 +1,5 @@
 """The operators' pages about calls: what was asked for, and what became of it."""
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -17,10 +16,11 @@ from agents.admin import MODE_LABELS, credits_text
 from agents.models import Account, Mode
 from calls.errors import CallAlreadyEnded
 from calls.explanations import REMARKS, explain, sentence
+from calls.message_admin import MessageAdmin as MessageAdmin
 from calls.models import Call, CallEvent, Status
 from calls.queue import place_of
 from calls.services import cancel_call
-from core.admin import NONE, ReadOnlyAdmin, at, page_of, seconds
+from core.admin import NONE, ReadOnlyAdmin, at, page_of, seconds, table_of
 from core.errors import InvalidNumber
 from core.ids import parse_id
 from core.phone import to_e164
@@ -152,8 +152,8 @@ def _shown(call: Call) -> dict[str, Any]:
         "waits": _waits(call),
         "may_ring": seconds(call.ring_timeout),
         "may_last": seconds(call.max_duration),
-        "params": _table(call.params),
-        "metadata": _table(call.metadata),
+        "params": table_of(call.params),
+        "metadata": table_of(call.metadata),
     }
 
 
@@ -195,11 +195,3 @@ def _line(line: CallEvent, *, placed_at: datetime) -> dict[str, Any]:
         "carrier": line.detail.get("carrier", ""),
         "dial": line.dial,
     }
-
-
-def _table(values: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """What a client sent along, one row a name; nested values as JSON."""
-    return [
-        (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-        for name, value in (values or {}).items()
-    ]
