@@ -27,7 +27,7 @@ STATUS_LABELS = {
     "failed": "danger",
 }
 # What a row of the list shows of a text.
-SHOWN_CHARACTERS = 60
+SHOWN_CHARACTERS = 40
 
 
 @admin.register(Message)
