@@ -1,6 +1,5 @@
 """The operators' pages about calls: what was asked for, and what became of it."""
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +14,14 @@ from unfold.enums import ActionVariant
 
 from agents.admin import MODE_LABELS, credits_text
 from agents.models import Account, Mode
-from calls import admin_policy  # noqa: F401 - its pages are registered with it
 from calls.errors import CallAlreadyEnded
 from calls.explanations import REMARKS, explain, sentence
+from calls.message_admin import MessageAdmin as MessageAdmin
 from calls.models import Call, CallEvent, Status
+from calls.policy_admin import CallingRulesAdmin as CallingRulesAdmin
 from calls.queue import place_of
 from calls.services import cancel_call
-from core.admin import NONE, ReadOnlyAdmin, at, page_of, seconds
+from core.admin import NONE, ReadOnlyAdmin, at, page_of, seconds, table_of
 from core.errors import InvalidNumber
 from core.ids import parse_id
 from core.phone import to_e164
@@ -153,8 +153,8 @@ def _shown(call: Call) -> dict[str, Any]:
         "waits": _waits(call),
         "may_ring": seconds(call.ring_timeout),
         "may_last": seconds(call.max_duration),
-        "params": _table(call.params),
-        "metadata": _table(call.metadata),
+        "params": table_of(call.params),
+        "metadata": table_of(call.metadata),
     }
 
 
@@ -200,11 +200,3 @@ def _because(line: CallEvent) -> str:
     reason: str = line.detail.get("reason", "").replace("_", " ")
     until = line.detail.get("until")
     return f"{reason}, until {at(datetime.fromisoformat(until))}" if until else reason
-
-
-def _table(values: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """What a client sent along, one row a name; nested values as JSON."""
-    return [
-        (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-        for name, value in (values or {}).items()
-    ]

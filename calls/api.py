@@ -155,7 +155,7 @@ class CallListView(NativeListView):
     def get(self, request: Request) -> Response:
         given = CallFilterSerializer(data=request.query_params)
         given.is_valid(raise_exception=True)
-        calls = Call.objects.for_account(self.account).filter(_wanted(given.validated_data))
+        calls = Call.objects.for_account(self.account).filter(wanted(given.validated_data))
         return self.page(calls, CallSerializer)
 
 
@@ -259,7 +259,8 @@ def _accepted(call: Call) -> dict[str, str]:
     return answer
 
 
-def _wanted(filters: dict[str, Any]) -> Q:
+def wanted(filters: dict[str, Any]) -> Q:
+    """What the filters of a list ask for, of calls or messages."""
     columns = {
         "status": "status",
         "createdAfter": "created_at__gt",

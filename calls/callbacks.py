@@ -3,32 +3,36 @@
 An address names one dial or message, so a report can only ever speak of that one.
 """
 
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from calls import lifecycle
+from calls import lifecycle, message_lifecycle
 from calls.carriers import carrier_named
 from calls.carriers.base import Callback, CallbackRefused
-from calls.models import Dial
-from calls.orders import credentials_of, dial_order
+from calls.models import Dial, Message
+from calls.orders import credentials_of, dial_order, message_order
 
 log = structlog.get_logger(__name__)
 
 # A transcript of an hour; more than any carrier's form.
 MAX_BODY_BYTES = 1024 * 1024
 
+Row = TypeVar("Row", bound=Model)
+
 
 @csrf_exempt
 def dial_callback(
     request: HttpRequest, carrier: str, dial_id: UUID, topic: str = ""
 ) -> HttpResponse:
-    dial = _of_carrier(Dial.objects.select_related("call__agent"), dial_id, carrier)
+    dials = Dial.objects.select_related("call__agent")
+    dial = _found(dials.filter(id=dial_id, call__carrier=carrier), carrier)
     pair = (dial.call.account_id, carrier)
     order = dial_order(dial, credentials=credentials_of([pair])[pair], now=timezone.now())
     try:
@@ -39,11 +43,26 @@ def dial_callback(
     return HttpResponse(heard.body, content_type=heard.content_type)
 
 
-def _of_carrier(dials: Any, dial_id: UUID, carrier: str) -> Dial:
-    dial: Dial | None = dials.filter(id=dial_id, call__carrier=carrier).first()
-    if dial is None or carrier not in settings.CARRIERS:
+@csrf_exempt
+def message_callback(
+    request: HttpRequest, carrier: str, message_id: UUID, topic: str = ""
+) -> HttpResponse:
+    message = _found(Message.objects.filter(id=message_id, carrier=carrier), carrier)
+    pair = (message.account_id, carrier)
+    order = message_order(message, credentials=credentials_of([pair])[pair], now=timezone.now())
+    try:
+        heard = carrier_named(carrier).hear_of_message(_callback(request, topic=topic), order)
+    except CallbackRefused as refusal:
+        return _refused(refusal, carrier=carrier, message_id=str(message_id))
+    message_lifecycle.hear(message_id=message.id, heard=heard)
+    return HttpResponse(heard.body, content_type=heard.content_type)
+
+
+def _found(rows: QuerySet[Row], carrier: str) -> Row:
+    row = rows.first()
+    if row is None or carrier not in settings.CARRIERS:
         raise Http404
-    return dial
+    return row
 
 
 def _callback(request: HttpRequest, *, topic: str) -> Callback:

@@ -56,6 +56,12 @@ class NumberNotFound(DomainError):
     zapier = "number not found"
 
 
+class MessageNotFound(DomainError):
+    status = 404
+    code = "message_not_found"
+    message = "There is no such message"
+
+
 class IdempotencyConflict(Conflict):
     code = "idempotency_conflict"
     message = "This Idempotency-Key was used for a different request"

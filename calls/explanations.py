@@ -85,6 +85,31 @@ REASONS = {
     "to_number_invalid": "The carrier says that this is no number it can reach. Check it.",
 }
 
+# Where a message's story is another than a call's.
+MESSAGE_REASONS = {
+    "rejected": "The recipient's network rejected the message. Check that the number is in "
+    "service and takes messages.",
+    "carrier_busy": "The carrier had no capacity, however often it was asked. Try again later.",
+    "carrier_silent": "The carrier took the message and did not say within three days that it was "
+    "sent. It was not sent again, so that nobody could get it twice.",
+    "carrier_unknown": "The carrier's answer was lost, and it later knew of no such message. "
+    "It was not sent again, so that nobody could get it twice.",
+    "carrier_unreachable": "The carrier could not be reached to ask what became of the message. "
+    "Check its status page and this server's network.",
+    "lease_ran_out": "The server was too busy to ask the carrier in time. Start more workers.",
+    "not_supported": "The agent's carrier sends no messages. Send it with an agent of another one.",
+    "carrier_removed": "The carrier was taken out of this server's settings before it was asked. "
+    "Choose another one for the agent.",
+}
+
+MESSAGE_STATUSES = {
+    "queued": "It waits for a worker.",
+    "sending": "The carrier was asked to send it, and has not said yet that it did.",
+    "sent": "The carrier sent it; that it arrived is not known yet, and may never be.",
+    "delivered": "It arrived.",
+    "failed": "It was not sent, or did not arrive.",
+}
+
 # Lines that need a word more, beside the reason they may carry.
 REMARKS = {
     "carrier_answer_lost": "It may have been taken all the same, so the carrier is asked what "
@@ -100,3 +125,8 @@ def sentence(type: str) -> str:
 def explain(reason: str) -> str:
     """A plain sentence for a call's reason; its name where none is written yet."""
     return REASONS.get(reason) or reason.replace("_", " ").capitalize()
+
+
+def explain_message(reason: str) -> str:
+    """A plain sentence for a message's reason; its name where none is written yet."""
+    return MESSAGE_REASONS.get(reason) or explain(reason)

@@ -9,8 +9,8 @@ from cryptography.fernet import InvalidToken
 from django.conf import settings
 
 from calls.carriers import carrier_named
-from calls.carriers.base import DialOrder
-from calls.models import CarrierCredentials, Dial
+from calls.carriers.base import DialOrder, MessageOrder
+from calls.models import CarrierCredentials, Dial, Message
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +60,24 @@ def dial_order(dial: Dial, *, credentials: Mapping[str, str], now: datetime) -> 
         ring_timeout=call.ring_timeout,
         max_duration=call.max_duration,
         callback_url=callback_url(call.carrier, "dials", dial.id),
+        credentials=credentials,
+    )
+
+
+def message_order(
+    message: Message, *, credentials: Mapping[str, str], now: datetime
+) -> MessageOrder:
+    """`message` as its carrier is told of it."""
+    return MessageOrder(
+        message_id=message.id,
+        agent_id=message.agent_id,
+        ask=message.asks,
+        asked_at=message.asked_at or now,
+        carrier_id=message.carrier_id,
+        from_number=message.from_number,
+        to_number=message.to_number,
+        text=message.text,
+        callback_url=callback_url(message.carrier, "messages", message.id),
         credentials=credentials,
     )
 

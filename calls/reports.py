@@ -41,11 +41,15 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class MessageReport:
-    """The message was in `status` at `at`; `reason` names why it failed."""
+    """The message was in `status` at `at`; `reason` names why it failed.
+
+    `sent_at` is when it had been sent before, where one that failed had been: then it is paid for.
+    """
 
     status: MessageStatus
     at: datetime
     reason: str = ""
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True)

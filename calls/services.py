@@ -21,8 +21,9 @@ from agents.prompts import Rendered, TooLong, render
 from agents.services import find_agent
 from calls import lifecycle, policy
 from calls.carriers.simulated import rehearse_acceptance
-from calls.errors import CallIdAlreadyUsed, CallNotFound, FromNumberMissing, IdempotencyConflict
-from calls.models import Call, IdempotencyKey, Status
+from calls.errors import CallIdAlreadyUsed, CallNotFound, FromNumberMissing
+from calls.idempotency import claim_key
+from calls.models import Call, Status
 from core.errors import InvalidNumber, InvalidRequest
 from core.ids import new_id, parse_id
 from core.phone import region_of, to_e164
@@ -30,7 +31,6 @@ from core.times import rfc3339
 from core.wake import wake
 
 DIAL = "calls.dial"
-IDEMPOTENCY_KEPT = timedelta(hours=24)
 # What params and metadata may weigh, as JSON.
 MAX_OBJECT_BYTES = 16 * 1024
 # A client's clock may be a little slow.
@@ -105,7 +105,13 @@ def place_call(
         with transaction.atomic():
             call_id, earlier = new_id(), None
             if idempotency_key:
-                earlier = _claim_key(request, origin=origin, key=idempotency_key, call_id=call_id)
+                taken = claim_key(
+                    idempotency_key,
+                    api_key=origin.api_key,
+                    fingerprint=request.fingerprint,
+                    call_id=call_id,
+                )
+                earlier = taken and taken.call
             if client_id:
                 earlier = earlier or _find_placed(request, origin=origin, client_id=client_id)
             if earlier:
@@ -145,30 +151,6 @@ def cancel_call(call: Call) -> Call:
     return call
 
 
-def forget_idempotency_keys(*, now: datetime) -> int:
-    """Delete the keys that have been kept long enough; how many there were."""
-    kept_since = now - IDEMPOTENCY_KEPT
-    return IdempotencyKey.objects.filter(created_at__lt=kept_since).delete()[0]
-
-
-def _claim_key(request: CallRequest, *, origin: Origin, key: str, call_id: UUID) -> Call | None:
-    """Take the key for the call about to be made; the call that it stands for if it is taken.
-
-    Where two requests race, the insert of one waits for the other's transaction to end.
-    """
-    now = timezone.now()
-    owner = {"account": origin.account, "mode": origin.api_key.mode, "key": key}
-    IdempotencyKey.objects.filter(**owner, created_at__lt=now - IDEMPOTENCY_KEPT).delete()
-    mine = IdempotencyKey(**owner, fingerprint=request.fingerprint, call_id=call_id, created_at=now)
-    IdempotencyKey.objects.bulk_create([mine], ignore_conflicts=True)
-    stored = IdempotencyKey.objects.get(**owner)
-    if stored.id == mine.id:
-        return None
-    if stored.fingerprint != mine.fingerprint:
-        raise IdempotencyConflict
-    return stored.call
-
-
 def _find_placed(request: CallRequest, *, origin: Origin, client_id: UUID) -> Call | None:
     """The account's call with this id in this mode, if it was placed by the same order."""
     agent = find_agent(origin.account, request.agent_id)
@@ -187,12 +169,12 @@ def _is_order_of(call: Call, request: CallRequest, *, agent: Agent) -> bool:
     if call.fingerprint == request.fingerprint:
         return True
     region = region_of(agent.default_number)
-    asked = (agent.id, _e164("to_number", request.to_number, region=region), request.params)
+    asked = (agent.id, e164("to_number", request.to_number, region=region), request.params)
     if asked != (call.agent_id, call.to_number, call.params):
         return False
     # Where none was given, what was the agent's number then is right, whatever it is now.
     from_number = request.from_number
-    return not from_number or call.from_number == _e164("from_number", from_number, region=region)
+    return not from_number or call.from_number == e164("from_number", from_number, region=region)
 
 
 def _accept(request: CallRequest, *, origin: Origin, call_id: UUID, client_id: UUID | None) -> Call:
@@ -221,7 +203,7 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
     region = region_of(agent.default_number)
     due_at = _due_at(request, now=now)
     max_duration = request.max_duration or agent.max_duration
-    to_number = _e164("to_number", request.to_number, region=region)
+    to_number = e164("to_number", request.to_number, region=region)
     per_minute = price_for(origin.account.id, number=to_number).per_minute
     price = lifecycle.price_of(max_duration, per_minute=per_minute)
     prompt, greeting = _rendered(agent.prompt, request), _rendered(agent.greeting, request)
@@ -237,7 +219,7 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
         # A test key never reaches another carrier.
         carrier="simulated" if mode == Mode.TEST else agent.carrier,
         to_number=to_number,
-        from_number=_from_number(request, agent=agent, region=region),
+        from_number=from_number_of(request.from_number, agent=agent, region=region),
         params=request.params,
         metadata=request.metadata,
         campaign_id=request.campaign_id,
@@ -281,9 +263,10 @@ def _wrong(name: str, why: str) -> InvalidRequest:
     return error
 
 
-def _from_number(request: CallRequest, *, agent: Agent, region: str | None) -> str:
-    if request.from_number:
-        return _e164("from_number", request.from_number, region=region)
+def from_number_of(given: str | None, *, agent: Agent, region: str | None) -> str:
+    """The number that a call or message shows. Raises InvalidNumber, FromNumberMissing."""
+    if given:
+        return e164("from_number", given, region=region)
     if not agent.default_number:
         raise FromNumberMissing
     return agent.default_number
@@ -299,7 +282,8 @@ def _rendered(template: str, request: CallRequest) -> Rendered:
         ) from None
 
 
-def _e164(name: str, text: str, *, region: str | None) -> str:
+def e164(name: str, text: str, *, region: str | None) -> str:
+    """The number given as `name`, as E.164. Raises InvalidNumber in the words of both surfaces."""
     try:
         return to_e164(text, region=region)
     except InvalidNumber as error:

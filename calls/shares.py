@@ -1,4 +1,4 @@
-"""What of a worker's slots is taken, so that one slow carrier cannot hold another's calls."""
+"""What of a worker's slots is taken, so that one slow carrier cannot hold another's work."""
 
 from collections import Counter
 from typing import Self
@@ -16,8 +16,8 @@ class Shares:
     def __init__(self, taken: Counter[tuple[str, UUID]] | None = None) -> None:
         self._taken = Counter(taken or ())
 
-    def take(self, carrier: str, account_id: UUID) -> None:
-        self._taken[carrier, account_id] += 1
+    def take(self, carrier: str, account_id: UUID, *, times: int = 1) -> None:
+        self._taken[carrier, account_id] += times
 
     def free(self, carrier: str, account_id: UUID) -> None:
         self._taken[carrier, account_id] -= 1

@@ -21,7 +21,7 @@ app.conf.beat_schedule = {
 
 log = structlog.get_logger(__name__)
 
-DRAINS = ("calls.dial", "webhooks.deliver")
+DRAINS = ("calls.dial", "sms.send", "webhooks.deliver")
 
 
 @app.task(name="sweep")
@@ -39,7 +39,7 @@ def sweep() -> None:
 def prune() -> None:
     from django.utils import timezone
 
-    from calls.services import forget_idempotency_keys
+    from calls.idempotency import forget_idempotency_keys
 
     forget_idempotency_keys(now=timezone.now())
 

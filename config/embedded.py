@@ -21,7 +21,7 @@ from core.drain import stop_drains
 log = structlog.get_logger(__name__)
 
 WEB_THREADS = 8
-# Two drains, the sweep, and room for what is to come.
+# Three drains, the sweep, and room for what is to come.
 WORKER_THREADS = 6
 MAX_BODY_BYTES = 4 * 1024 * 1024
 STOP_SECONDS = 20.0

@@ -23,6 +23,11 @@ UNFOLD = {
                         "icon": "call",
                         "link": reverse_lazy("admin:calls_call_changelist"),
                     },
+                    {
+                        "title": "Messages",
+                        "icon": "sms",
+                        "link": reverse_lazy("admin:calls_message_changelist"),
+                    },
                 ],
             },
             {

@@ -321,10 +321,12 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
         "CallStatus": "calls.models.Status",
+        "MessageStatus": "calls.models.MessageStatus",
         "WebhookStatus": "webhooks.models.Subscription.Status",
         "DeliveryStatus": "webhooks.models.Delivery.Status",
         "Mode": "agents.models.Mode",
         "Acceptance": [("success", "success")],
+        "Queued": [("queued", "queued")],
     },
 }
 

@@ -14,6 +14,7 @@ from agents import zapier as agents_zapier
 from calls import api as calls
 from calls import callbacks
 from calls import do_not_call_api as do_not_call
+from calls import message_api as messages
 from calls import zapier as calls_zapier
 from core.errors import DomainError, InternalError, InvalidRequest, NotFound
 from core.responses import error_response, is_api
@@ -36,6 +37,9 @@ urlpatterns = [
     path("api/v1/calls/<str:call_id>/events", calls.CallTimelineView.as_view()),
     path("api/v1/do-not-call", do_not_call.DoNotCallListView.as_view()),
     path("api/v1/do-not-call/<str:number>", do_not_call.DoNotCallView.as_view()),
+    path("api/v1/sms", messages.MessageListView.as_view()),
+    path("api/v1/sms/send", messages.SendMessageView.as_view()),
+    path("api/v1/sms/<str:message_id>", messages.MessageView.as_view()),
     path("api/v1/agents", agents.AgentListView.as_view()),
     path("api/v1/agents/<str:agent_id>", agents.AgentView.as_view()),
     path("api/v1/agents/<str:agent_id>/rotate-secret", agents.AgentSecretView.as_view()),
@@ -55,6 +59,11 @@ urlpatterns = [
     path("api/zapier/actions/outbound-call", calls_zapier.OutboundCallView.as_view()),
     path("carriers/<slug:carrier>/dials/<uuid:dial_id>", callbacks.dial_callback),
     path("carriers/<slug:carrier>/dials/<uuid:dial_id>/<slug:topic>", callbacks.dial_callback),
+    path("carriers/<slug:carrier>/messages/<uuid:message_id>", callbacks.message_callback),
+    path(
+        "carriers/<slug:carrier>/messages/<uuid:message_id>/<slug:topic>",
+        callbacks.message_callback,
+    ),
 ]
 
 

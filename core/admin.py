@@ -1,5 +1,6 @@
 """What the operators' pages share: rows made by services, nothing deleted, secrets shown once."""
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -222,3 +223,11 @@ def seconds(number: float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s" if minutes else f"{rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def table_of(values: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """What a client sent along, one row a name; nested values as JSON."""
+    return [
+        (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        for name, value in (values or {}).items()
+    ]

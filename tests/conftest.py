@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -11,6 +12,8 @@ from django.utils import timezone
 from agents import throttling
 from agents.models import Account, Agent
 from calls.dialing import dialing
+from calls.sending import sending
+from core.drain import Drain
 from tests.factories import Api, make_account, make_agent, make_key
 from tests.receiver import Receiver, receiving
 from webhooks.delivery import deliveries
@@ -78,12 +81,13 @@ def clock() -> Iterator[time_machine.Traveller]:
 @pytest.fixture
 def work(clock: time_machine.Traveller) -> Callable[..., None]:
     """Let workers do all that comes due within `for_`, turning the clock to each moment."""
+    drains: list[Drain[Any, Any]] = [dialing(), sending(), deliveries()]
 
     def work(*, for_: timedelta = timedelta(minutes=2)) -> None:
         until = timezone.now() + for_
         while timezone.now() < until:
             drain()
-            times = [due for due in (dialing().next_due(), deliveries().next_due()) if due]
+            times = [due for due in (one.next_due() for one in drains) if due]
             now, coming = timezone.now(), min(times, default=until)
             # Due and yet not done: it waits for its turn, so look again in a while.
             coming = coming if coming > now else now + timedelta(seconds=0.5)
@@ -91,7 +95,7 @@ def work(clock: time_machine.Traveller) -> Callable[..., None]:
         drain()
 
     def drain() -> None:
-        dialing().run(linger=0)
-        deliveries().run(linger=0)
+        for one in drains:
+            one.run(linger=0)
 
     return work

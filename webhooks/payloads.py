@@ -12,7 +12,7 @@ from core.times import rfc3339
 # An event is never refused for its size: beyond this it is cut to what the two documents promise,
 # and says so. The whole call stays at `GET calls/{id}`.
 MAX_BYTES = 256 * 1024
-NATIVE_FIELDS = ("callId", "agentId", "duration", "status")
+NATIVE_FIELDS = ("callId", "messageId", "agentId", "duration", "status")
 ZAPIER_FIELDS = ("id", "call_id", "agent_id", "campaign_id", "status")
 
 

@@ -15,12 +15,13 @@ from calls.models.call import (
 )
 from calls.models.credentials import CarrierCredentials
 from calls.models.idempotency import IdempotencyKey
-from calls.models.message import Message, MessageQuerySet, MessageStatus
+from calls.models.message import MESSAGE_ENDS, Message, MessageQuerySet, MessageStatus
 from calls.models.policy import CallingRules, DoNotCall
 
 __all__ = [
     "ACTIVE",
     "ANSWERED",
+    "MESSAGE_ENDS",
     "TERMINAL",
     "WAITING",
     "Call",

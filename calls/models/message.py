@@ -19,6 +19,9 @@ class MessageStatus(models.TextChoices):
     FAILED = "failed"
 
 
+MESSAGE_ENDS: tuple[str, ...] = (MessageStatus.DELIVERED, MessageStatus.FAILED)
+
+
 class MessageQuerySet(OfAccount["Message"]):
     def due(self, *, now: datetime) -> Self:
         """Messages that a worker has to send, or ask after."""
@@ -93,6 +96,11 @@ class Message(models.Model):
             models.Index(F("status"), F("created_at").desc(), F("id").desc(), name="msg_status"),
             models.Index(F("created_at").desc(), F("id").desc(), name="msg_created"),
             models.Index(fields=["due_at"], condition=Q(ended_at__isnull=True), name="msg_due"),
+            models.Index(
+                fields=["carrier", "account", "due_at", "id"],
+                condition=Q(ended_at__isnull=True, due_at__isnull=False),
+                name="msg_lane",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -101,3 +109,11 @@ class Message(models.Model):
     @property
     def native_id(self) -> str:
         return native_id("sms", self.id)
+
+    @property
+    def delivered_at(self) -> datetime | None:
+        return self.ended_at if self.status == MessageStatus.DELIVERED else None
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in MESSAGE_ENDS

@@ -11,8 +11,8 @@ from django.db import connection
 from django.utils import timezone
 
 from agents.models import Account, Agent
+from calls.idempotency import forget_idempotency_keys
 from calls.models import Call, IdempotencyKey
-from calls.services import forget_idempotency_keys
 from tests.factories import NUMBER, Api
 
 URL = "/api/v1/calls/send"
