@@ -13,6 +13,7 @@ from calls.do_not_call import list_number
 from calls.errors import CountryNotAllowed, OutsideCallingHours
 from calls.models import Call, CallingRules, Dial
 from tests.factories import NUMBER, Api
+from tests.operator import Operator
 
 SEND = "/api/v1/calls/send"
 LONDON, BERLIN = "+442079460000", "+4930123456"
@@ -75,6 +76,16 @@ def test_a_call_outside_hours_waits_for_the_next_opening(
     assert line["detail"] == {"reason": "outside_calling_hours", "until": "2026-01-05T17:00:00Z"}
     account.refresh_from_db()
     assert account.reserved == 10
+
+
+def test_an_operator_sees_until_when_it_waits(
+    api: Api, account: Account, agent: Agent, noon: time_machine.Traveller
+) -> None:
+    set_rules(account, hours=NINE_TO_EIGHT)
+    call = accept(api, agent)
+    page = Operator().read(f"calls/call/{call.id}/change/")
+    assert "Postponed" in page
+    assert "Outside calling hours, until 5 Jan 2026, 17:00:00" in page
 
 
 def test_a_call_within_hours_goes_out(
