@@ -85,6 +85,10 @@ class SendCallView(NativeView):
         request=CallRequestSerializer,
         responses={
             201: CallAcceptedSerializer,
+            400: error(
+                "`invalid_request` with `fields`; `invalid_number`, `from_number_missing`, "
+                "`from_number_not_allowed`"
+            ),
             402: error("`insufficient_credits`"),
             403: error("`agent_disabled`"),
             404: error("`agent_not_found`"),

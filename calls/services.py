@@ -15,12 +15,18 @@ from django.utils import timezone
 
 from agents.credits import reserve
 from agents.errors import AgentDisabled
-from agents.models import Account, Agent, ApiKey, Mode
+from agents.models import Account, Agent, ApiKey, CallerId, Mode
 from agents.prompts import Rendered, TooLong, render
 from agents.services import find_agent
 from calls import lifecycle
 from calls.carriers.simulated import rehearse_acceptance
-from calls.errors import CallIdAlreadyUsed, CallNotFound, FromNumberMissing, IdempotencyConflict
+from calls.errors import (
+    CallIdAlreadyUsed,
+    CallNotFound,
+    FromNumberMissing,
+    FromNumberNotAllowed,
+    IdempotencyConflict,
+)
 from calls.models import Call, IdempotencyKey
 from core.errors import InvalidNumber, InvalidRequest
 from core.ids import new_id, parse_id
@@ -86,8 +92,8 @@ def place_call(
 
     A client says that two requests are one by an `idempotency_key` for a day, or by a `client_id`
     that is the call's own for good. Raises AgentNotFound, AgentDisabled, InvalidNumber,
-    FromNumberMissing, InsufficientCredits, IdempotencyConflict when the key was used for another
-    request, and CallIdAlreadyUsed when the id was; a refusal burns neither.
+    FromNumberMissing, FromNumberNotAllowed, InsufficientCredits, IdempotencyConflict when the key
+    was used for another request, and CallIdAlreadyUsed when the id was; a refusal burns neither.
     """
     try:
         with transaction.atomic():
@@ -191,6 +197,8 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
     region = region_of(agent.default_number)
     max_duration = request.max_duration or agent.max_duration
     prompt, greeting = _rendered(agent.prompt, request), _rendered(agent.greeting, request)
+    # A test key never reaches another carrier.
+    carrier = "simulated" if mode == Mode.TEST else agent.carrier
     return Call(
         id=call_id,
         account=origin.account,
@@ -200,10 +208,9 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
         fingerprint=request.fingerprint,
         client_address=origin.address,
         mode=mode,
-        # A test key never reaches another carrier.
-        carrier="simulated" if mode == Mode.TEST else agent.carrier,
+        carrier=carrier,
         to_number=_e164("to_number", request.to_number, region=region),
-        from_number=_from_number(request, agent=agent, region=region),
+        from_number=_from_number(request, agent=agent, region=region, carrier=carrier),
         params=request.params,
         metadata=request.metadata,
         campaign_id=request.campaign_id,
@@ -218,12 +225,22 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
     )
 
 
-def _from_number(request: CallRequest, *, agent: Agent, region: str | None) -> str:
+def _from_number(request: CallRequest, *, agent: Agent, region: str | None, carrier: str) -> str:
     if request.from_number:
-        return _e164("from_number", request.from_number, region=region)
+        number = _e164("from_number", request.from_number, region=region)
+        if carrier != "simulated":
+            _check_caller_id(number, agent=agent)
+        return number
     if not agent.default_number:
         raise FromNumberMissing
     return agent.default_number
+
+
+def _check_caller_id(number: str, *, agent: Agent) -> None:
+    """A real callee sees the agent's own number, or one that an operator approved."""
+    approved = CallerId.objects.filter(account_id=agent.account_id, number=number)
+    if number != agent.default_number and not approved.exists():
+        raise FromNumberNotAllowed
 
 
 def _rendered(template: str, request: CallRequest) -> Rendered:

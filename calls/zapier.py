@@ -81,7 +81,7 @@ class OutboundCallView(ZapierView):
             200: OutboundCallPlacedSerializer,
             400: zapier_error(
                 "Missing required: agent_id, to_number; invalid to_number; invalid from_number; "
-                "from_number missing and agent has no default_number; "
+                "from_number missing and agent has no default_number; from_number not allowed; "
                 "call_id must be a UUID; campaign_id must be a UUID"
             ),
             402: zapier_error("insufficient credits"),
