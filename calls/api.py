@@ -13,7 +13,13 @@ from rest_framework.response import Response
 from agents.views import NativeListView, NativeView
 from calls import services
 from calls.models import ACTIVE, WAITING, Call, Status
-from calls.serializers import CallEventSerializer, CallSerializer, CreditsField
+from calls.serializers import (
+    RESULTS,
+    CallEventSerializer,
+    CallSerializer,
+    CreditsField,
+    ListedCallSerializer,
+)
 from core.errors import InvalidNumber, InvalidRequest
 from core.ids import native_id, parse_id
 from core.pagination import NewestFirst
@@ -122,13 +128,13 @@ class CallListView(NativeListView):
         operation_id="listCalls",
         summary="List calls, newest first",
         parameters=[CallFilterSerializer],
-        responses=CallSerializer(many=True),
+        responses=ListedCallSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
         given = CallFilterSerializer(data=request.query_params)
         given.is_valid(raise_exception=True)
         calls = Call.objects.for_account(self.account).filter(_wanted(given.validated_data))
-        return self.page(calls, CallSerializer)
+        return self.page(calls.defer(*RESULTS.values()), ListedCallSerializer)
 
 
 class CallView(NativeView):

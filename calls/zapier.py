@@ -67,6 +67,9 @@ class DispositionSerializer(serializers.Serializer[Any]):
     params = extend_schema_field(JSON_OBJECT)(serializers.JSONField)()
     started_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField()
+    transcript = serializers.CharField(allow_null=True)
+    summary = serializers.CharField(allow_null=True)
+    recording_url = serializers.CharField(allow_null=True)
 
 
 class OutboundCallView(ZapierView):

@@ -85,6 +85,9 @@ def test_what_is_given_is_kept(api: Api, account: Account) -> None:
         "endedAt": None,
         "duration": None,
         "cost": None,
+        "transcript": None,
+        "summary": None,
+        "recordingUrl": None,
     }
     assert seen["createdAt"].endswith("Z")
     assert (call.max_duration, call.ring_timeout) == (90, 12)
