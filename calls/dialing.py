@@ -226,6 +226,8 @@ def _record_refusal(job: Job, error: CarrierError, *, now: datetime) -> None:
 def _record_look(job: Job, outcome: Outcome) -> None:
     now = timezone.now()
     if isinstance(outcome, Snapshot):
+        if outcome.results:
+            lifecycle.keep_results(dial_id=job.order.dial_id, results=outcome.results)
         # In the order in which it happened, so that an answer told of after the end still counts.
         for report in sorted(
             outcome.reports, key=lambda one: (one.at, lifecycle.ORDER[one.status])

@@ -20,6 +20,14 @@ TIMELINE = {
 # What happened, and what to do about it.
 REASONS = {
     "rejected": "The callee's network rejected the call. Check that the number is in service.",
+    "carrier_refused": "The carrier refused to place the call, and gave no reason that is known "
+    "here. Look into the carrier's own log.",
+    "carrier_failed": "The carrier took the call and then failed to carry it out. Look into the "
+    "carrier's own log.",
+    "carrier_down": "No connection to the carrier could be made, however often it was tried, so "
+    "it never heard of the call. Check that it runs, its address and its certificate.",
+    "carrier_not_configured": "The server has no usable credentials for the carrier. Fill them in "
+    "under Carrier credentials, for the account, or in the settings, for all of them.",
     "carrier_busy": "The carrier had no capacity, however often it was asked. Try again later.",
     "carrier_silent": "The carrier took the call and then never said what became of it. "
     "It was not dialled again, so that no phone could ring twice.",

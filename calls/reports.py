@@ -35,6 +35,7 @@ class Snapshot:
 
     reports: tuple[Report, ...]
     look_at: datetime
+    results: Results | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,17 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import boolean, env, integer, is_loopback, is_target, is_url, items, text
+from config.environment import (
+    boolean,
+    env,
+    integer,
+    is_loopback,
+    is_signing_secret,
+    is_target,
+    is_url,
+    items,
+    text,
+)
 from config.generated_keys import generated_key
 from config.logs import logging_config
 from config.navigation import UNFOLD as UNFOLD
@@ -172,8 +182,25 @@ BAD_KEYS_PER_MINUTE = 60
 BAD_AGENT_SECRETS_PER_MINUTE = 20
 CREDITS_PER_MINUTE = "1"
 
-# The carriers an agent may name. Another one is a class and a line here.
-CARRIERS = {"simulated": "calls.carriers.simulated.SimulatedCarrier"}
+# Carriers -----------------------------------------------------------------------------------------
+
+# Those an agent may name. Another one is a class and a line here.
+CARRIERS = {
+    "simulated": "calls.carriers.simulated.SimulatedCarrier",
+    "dialer": "calls.carriers.dialer.DialerCarrier",
+}
+
+# For accounts that have no credentials of their own.
+DIALER_URL = text("DIALER_URL")
+DIALER_SECRET = text("DIALER_SECRET")
+if bool(DIALER_URL) != bool(DIALER_SECRET):
+    raise ImproperlyConfigured("DIALER_URL and DIALER_SECRET need each other: set both, or none")
+if DIALER_URL and not (
+    is_url(DIALER_URL, schemes=("http", "https")) and urlsplit(DIALER_URL).hostname
+):
+    raise ImproperlyConfigured("DIALER_URL must be an http:// or https:// URL")
+if not is_signing_secret(DIALER_SECRET):
+    raise ImproperlyConfigured("DIALER_SECRET begins with whsec_, so base64 must follow")
 
 # Django -------------------------------------------------------------------------------------------
 
