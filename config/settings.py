@@ -11,21 +11,12 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import (
-    boolean,
-    env,
-    integer,
-    is_loopback,
-    is_signing_secret,
-    is_target,
-    is_url,
-    items,
-    text,
-)
+from config.environment import boolean, env, integer, is_loopback, is_target, is_url, items, text
 from config.generated_keys import generated_key
 from config.logs import logging_config
 from config.navigation import UNFOLD as UNFOLD
 from core.version import VERSION
+from webhooks.signing import is_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -199,7 +190,7 @@ if DIALER_URL and not (
     is_url(DIALER_URL, schemes=("http", "https")) and urlsplit(DIALER_URL).hostname
 ):
     raise ImproperlyConfigured("DIALER_URL must be an http:// or https:// URL")
-if not is_signing_secret(DIALER_SECRET):
+if DIALER_SECRET.startswith("whsec_") and not is_secret(DIALER_SECRET):
     raise ImproperlyConfigured("DIALER_SECRET begins with whsec_, so base64 must follow")
 
 # Django -------------------------------------------------------------------------------------------
