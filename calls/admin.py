@@ -12,8 +12,10 @@ from unfold.decorators import display
 
 from agents.admin import MODE_LABELS, credits_text
 from agents.models import Account, Mode
+from calls.credentials_admin import CarrierCredentialsAdmin
 from calls.explanations import REMARKS, explain, sentence
 from calls.models import Call, CallEvent
+from calls.serializers import RESULTS
 from core.admin import NONE, ReadOnlyAdmin, at, seconds
 from core.errors import InvalidNumber
 from core.ids import parse_id
@@ -34,6 +36,8 @@ STATUS_LABELS = {
     "failed": "danger",
     "canceled": "default",
 }
+__all__ = ["CallAdmin", "CarrierCredentialsAdmin"]  # both are registered by being imported
+
 LINE_LABELS = {**STATUS_LABELS, "refused_by_carrier": "warning", "carrier_answer_lost": "warning"}
 
 
@@ -54,6 +58,12 @@ class CallAdmin(ReadOnlyAdmin):
     search_fields = ["to_number"]
     search_help_text = "The number called, with + and country code, or the call's id"
     fields = readonly_fields = ["placed"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Call]:
+        calls: QuerySet[Call] = super().get_queryset(request)
+        is_page = request.resolver_match and "object_id" in request.resolver_match.kwargs
+        # A list of transcripts would be megabytes that nobody sees.
+        return calls if is_page else calls.defer(*RESULTS.values())
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Call], search_term: str

@@ -28,6 +28,8 @@ PAGES = (
     "agents/apikey",
     "agents/agent",
     "agents/ledgerentry",
+    "agents/callerid",
+    "calls/carriercredentials",
     "webhooks/subscription",
     "webhooks/delivery",
     "webhooks/event",
