@@ -1,11 +1,17 @@
 """The voice engine of docs/carriers.md, as it is printed there, against a booted server."""
 
+import base64
+import hashlib
+import hmac
+import json
 import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import requests
@@ -82,3 +88,21 @@ def test_reports_that_found_nobody_are_asked_for(product: Product, demo: Demo) -
     call = demo.wait_for_end([call_id], seconds=90)[call_id]
     assert (call["status"], call["duration"]) == ("completed", 2)
     assert call["transcript"].startswith("Agent: Hello")
+
+
+def test_a_report_may_be_long_and_come_in_chunks(product: Product, demo: Demo) -> None:
+    demo.place(NUMBER, key="live")
+    dials = wait_until(lambda: product.rows("SELECT id FROM calls_dial"), what="it is dialled")
+    body, sent_at = json.dumps({"transcript": "x" * 900_000}).encode(), str(int(time.time()))
+    mac = hmac.new(SECRET.encode(), f"r.{sent_at}.".encode() + body, hashlib.sha256).digest()
+    headers = {
+        "webhook-id": "r",
+        "webhook-timestamp": sent_at,
+        "webhook-signature": f"v1,{base64.b64encode(mac).decode()}",
+    }
+
+    url = f"{product.url}/carriers/dialer/dials/{UUID(str(dials[0][0]))}/status"
+    answer = requests.post(url, data=iter([body[:99], body[99:]]), headers=headers, timeout=30)
+
+    # So its signature was right, over the whole of it.
+    assert (answer.status_code, answer.text) == (401, "The token is not the one of this order")
