@@ -3,10 +3,12 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
@@ -15,8 +17,8 @@ from unfold.enums import ActionVariant
 
 from agents.admin_controls import CreditControls
 from agents.admin_controls import credits_text as credits_text
-from agents.forms import AgentForm, ApiKeyForm, OpeningForm, PriceForm
-from agents.models import Account, Agent, ApiKey, LedgerEntry, Price
+from agents.forms import AgentForm, ApiKeyForm, CallerIdForm, OpeningForm, PriceForm
+from agents.models import Account, Agent, ApiKey, CallerId, LedgerEntry, Price
 from agents.services import (
     change_agent,
     create_agent,
@@ -294,12 +296,12 @@ class AgentAdmin(ServiceAdmin):
     search_help_text = "Name of the agent or of its account, or the agent's id"
     autocomplete_fields = ["account"]
     add_fieldsets = [
-        (None, {"fields": ["account", "name", "default_number", "carrier"]}),
+        (None, {"fields": ["account", "name", "default_number", "carrier", "voice_url"]}),
         ("What it says", {"fields": ["greeting", "prompt", "language", "voice"]}),
         ("Limits", {"fields": ["ring_timeout", "max_duration"]}),
     ]
     fieldsets = [
-        (None, {"fields": ["account", "name", "state", "default_number", "carrier"]}),
+        (None, {"fields": ["account", "name", "state", "default_number", "carrier", "voice_url"]}),
         *add_fieldsets[1:],
         ("About", {"fields": ["native_id", "id", "made"]}),
     ]
@@ -366,3 +368,55 @@ class AgentAdmin(ServiceAdmin):
     @display(description="Created (UTC)", ordering="created_at")
     def made(self, agent: Agent) -> str:
         return at(agent.created_at)
+
+
+# Caller ids ---------------------------------------------------------------------------------------
+
+
+@admin.register(CallerId)
+class CallerIdAdmin(ServiceAdmin):
+    form = CallerIdForm
+    list_display = ["number", "account", "approved"]
+    list_filter = [("account", AutocompleteSelectFilter), "created_at"]
+    list_select_related = ["account"]
+    search_fields = ["number", "account__name"]
+    search_help_text = "Part of the number, or name of the account"
+    autocomplete_fields = ["account"]
+    add_fieldsets = [(None, {"fields": ["account", "number"]})]
+    fieldsets = [(None, {"fields": ["number", "account", "approved"]})]
+    actions_detail = ["remove"]
+
+    def create(self, fields: dict[str, Any]) -> tuple[CallerId, str]:
+        return CallerId.objects.create(**fields), ""
+
+    def has_change_permission(self, request: HttpRequest, obj: CallerId | None = None) -> bool:
+        return False
+
+    def has_remove_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return bool(request.user.has_perm("agents.delete_callerid"))
+
+    @action(
+        description="Remove",
+        icon="delete",
+        permissions=["remove"],
+        variant=ActionVariant.DANGER,
+    )
+    def remove(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        caller_id = self.get_or_404(request, object_id)
+        if request.method != "POST":
+            return self.confirm(
+                request,
+                caller_id,
+                title="Remove this caller id?",
+                question=f"{caller_id.account} shows it to nobody any more, unless it is the "
+                "default number of one of its agents. Calls already accepted go out as they are.",
+                button="Remove caller id",
+            )
+        self.log_change(request, caller_id, "Removed.")
+        caller_id.delete()
+        messages.success(request, f"{caller_id} is removed.")
+        return redirect(reverse("admin:agents_callerid_changelist"))
+
+    @display(description="Approved (UTC)", ordering="created_at")
+    def approved(self, caller_id: CallerId) -> str:
+        return at(caller_id.created_at)

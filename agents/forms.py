@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.conf import settings
@@ -15,9 +16,11 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from agents.models import Price
+from agents.models import CallerId, Price
 from core.errors import InvalidNumber
 from core.phone import to_e164
+
+VOICE_SCHEMES = ("wss", "ws", "relay+wss", "https", "http")
 
 
 class OpeningForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -132,6 +135,21 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
         return expires_at
 
 
+class CallerIdForm(forms.ModelForm):  # type: ignore[type-arg]
+    number = forms.CharField(
+        max_length=32,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "+1 415 555 0100"}),
+        help_text="Approve only numbers that are theirs: callees see it, and call it back.",
+    )
+
+    class Meta:
+        model = CallerId
+        fields = ["account", "number"]
+
+    def clean_number(self) -> str:
+        return read_number(self.cleaned_data["number"])
+
+
 class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
     default_number = forms.CharField(
         required=False,
@@ -159,6 +177,14 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
         error_messages={"invalid": "Write it as en-US or de."},
     )
     carrier = forms.ChoiceField(widget=UnfoldAdminSelectWidget(), initial="simulated")
+    voice_url = forms.CharField(
+        label="Voice URL",
+        required=False,
+        max_length=2_000,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "wss://"}),
+        help_text="Where the carrier connects an answered call to, if it is one that does: "
+        "wss://voice.example.org/calls, or http(s), or relay+wss.",
+    )
     ring_timeout = forms.IntegerField(
         min_value=5,
         max_value=300,
@@ -182,11 +208,36 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_default_number(self) -> str | None:
         number = self.cleaned_data["default_number"]
-        if not number:
-            return None
-        try:
-            return to_e164(number)
-        except InvalidNumber:
+        return read_number(number) if number else None
+
+    def clean_voice_url(self) -> str:
+        url: str = self.cleaned_data["voice_url"]
+        if url and not is_voice_url(url):
             raise forms.ValidationError(
-                "This is no phone number. Write it with + and country code, as +14155550100."
-            ) from None
+                "Write it as wss://voice.example.org/calls; ws, http, https and relay+wss work too."
+            )
+        return url
+
+
+def read_number(text: str) -> str:
+    """It as E.164. Raises ValidationError."""
+    try:
+        return to_e164(text)
+    except InvalidNumber:
+        raise forms.ValidationError(
+            "This is no phone number. Write it with + and country code, as +14155550100."
+        ) from None
+
+
+def is_voice_url(text: str) -> bool:
+    """Whether a carrier could connect a call to it."""
+    try:
+        parts = urlsplit(text)
+        return (
+            parts.scheme in VOICE_SCHEMES
+            and bool(parts.hostname)
+            and parts.port != 0
+            and not any(character.isspace() for character in text)
+        )
+    except ValueError:  # a port or an address that is none
+        return False

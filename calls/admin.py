@@ -14,12 +14,14 @@ from unfold.enums import ActionVariant
 
 from agents.admin import MODE_LABELS, credits_text
 from agents.models import Account, Mode
+from calls.credentials_admin import CarrierCredentialsAdmin as CarrierCredentialsAdmin
 from calls.errors import CallAlreadyEnded
 from calls.explanations import REMARKS, explain, sentence
 from calls.message_admin import MessageAdmin as MessageAdmin
 from calls.models import Call, CallEvent, Status
 from calls.policy_admin import CallingRulesAdmin as CallingRulesAdmin
 from calls.queue import place_of
+from calls.serializers import RESULTS
 from calls.services import cancel_call
 from core.admin import NONE, ReadOnlyAdmin, at, page_of, seconds, table_of
 from core.errors import InvalidNumber
@@ -41,6 +43,8 @@ STATUS_LABELS = {
     "failed": "danger",
     "canceled": "default",
 }
+__all__ = ["CallAdmin", "CarrierCredentialsAdmin"]  # both are registered by being imported
+
 LINE_LABELS = {**STATUS_LABELS, "refused_by_carrier": "warning", "carrier_answer_lost": "warning"}
 
 
@@ -63,6 +67,12 @@ class CallAdmin(ReadOnlyAdmin):
     fields = readonly_fields = ["placed"]
     actions_detail = ["cancel"]
     has_history = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Call]:
+        calls: QuerySet[Call] = super().get_queryset(request)
+        is_page = request.resolver_match and "object_id" in request.resolver_match.kwargs
+        # A list of transcripts would be megabytes that nobody sees.
+        return calls if is_page else calls.defer(*RESULTS.values())
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Call], search_term: str

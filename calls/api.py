@@ -17,10 +17,11 @@ from calls import services
 from calls.models import ACTIVE, WAITING, Call, Status
 from calls.queue import place_of
 from calls.serializers import (
+    RESULTS,
     CallDetailSerializer,
     CallEventSerializer,
-    CallSerializer,
     CreditsField,
+    ListedCallSerializer,
 )
 from core.errors import InvalidNumber, InvalidRequest
 from core.ids import native_id, parse_id
@@ -114,6 +115,10 @@ class SendCallView(NativeView):
         request=CallRequestSerializer,
         responses={
             201: CallAcceptedSerializer,
+            400: error(
+                "`invalid_request` with `fields`; `invalid_number`, `from_number_missing`, "
+                "`from_number_not_allowed`"
+            ),
             402: error("`insufficient_credits`"),
             403: error(
                 "`agent_disabled`, `do_not_call`, `country_not_allowed`, `outside_calling_hours`, "
@@ -150,13 +155,13 @@ class CallListView(NativeListView):
         operation_id="listCalls",
         summary="List calls, newest first",
         parameters=[CallFilterSerializer],
-        responses=CallSerializer(many=True),
+        responses=ListedCallSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
         given = CallFilterSerializer(data=request.query_params)
         given.is_valid(raise_exception=True)
         calls = Call.objects.for_account(self.account).filter(wanted(given.validated_data))
-        return self.page(calls, CallSerializer)
+        return self.page(calls.defer(*RESULTS.values()), ListedCallSerializer)
 
 
 class CallView(NativeView):

@@ -330,6 +330,8 @@ def _record_look(job: Job, outcome: Outcome) -> None:
 
 
 def _record_snapshot(job: Job, snapshot: Snapshot, *, now: datetime) -> None:
+    if snapshot.results:
+        lifecycle.keep_results(dial_id=job.order.dial_id, results=snapshot.results)
     # In the order in which it happened, so that an answer told of after the end still counts.
     for report in sorted(snapshot.reports, key=lambda one: (one.at, lifecycle.ORDER[one.status])):
         lifecycle.apply(dial_id=job.order.dial_id, report=report)

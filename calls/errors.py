@@ -9,6 +9,15 @@ class FromNumberMissing(DomainError):
     zapier = "from_number missing and agent has no default_number"
 
 
+class FromNumberNotAllowed(DomainError):
+    code = "from_number_not_allowed"
+    message = (
+        "A real carrier shows only the agent's defaultNumber or one of the account's caller ids; "
+        "an operator approves them in the admin"
+    )
+    zapier = "from_number not allowed"
+
+
 class CallNotFound(DomainError):
     status = 404
     code = "call_not_found"

@@ -33,6 +33,14 @@ REASONS = {
     "person_called_too_often": "The number was called as often that day as the account's calling "
     "rules allow, so the call waits for the next day.",
     "rejected": "The callee's network rejected the call. Check that the number is in service.",
+    "carrier_refused": "The carrier refused to place the call, and gave no reason that is known "
+    "here. Look into the carrier's own log.",
+    "carrier_failed": "The carrier took the call and then failed to carry it out. Look into the "
+    "carrier's own log.",
+    "carrier_down": "No connection to the carrier could be made, however often it was tried, so "
+    "it never heard of the call. Check that it runs, its address and its certificate.",
+    "carrier_not_configured": "The server has no usable credentials for the carrier. Fill them in "
+    "under Carrier credentials, for the account, or in the settings, for all of them.",
     "carrier_busy": "The carrier had no capacity, however often it was asked. Try again later.",
     "carrier_silent": "The carrier took the call and then never said what became of it. "
     "It was not dialled again, so that no phone could ring twice.",
@@ -53,14 +61,6 @@ REASONS = {
     "Ask the carrier.",
     "carrier_credentials_refused": "The carrier did not accept the account's credentials. "
     "Check them in the admin or the environment.",
-    "carrier_down": "No connection to the carrier could be made, however often it was tried. "
-    "Check its status page, its address and this server's network.",
-    "carrier_failed": "The carrier could not connect it and did not say why. Try again later; if "
-    "it happens again, ask the carrier.",
-    "carrier_not_configured": "The account has no credentials for its agent's carrier. "
-    "Set them in the admin or the environment.",
-    "carrier_refused": "The carrier refused the order for a reason that has no name here. "
-    "Look it up in the carrier's own log.",
     "country_not_enabled": "Your account at the carrier may not reach this country. "
     "Enable it in the carrier's geographic permissions.",
     "declined": "The callee declined the call. Do not call again at once.",

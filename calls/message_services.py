@@ -58,8 +58,8 @@ def send_message(
 ) -> tuple[Message, bool]:
     """Accept a message: it is recorded, and a worker sends it. True when it was accepted before.
 
-    Raises AgentNotFound, AgentDisabled, InvalidNumber, FromNumberMissing, NumberOnDoNotCallList,
-    InsufficientCredits,
+    Raises AgentNotFound, AgentDisabled, InvalidNumber, FromNumberMissing, FromNumberNotAllowed,
+    NumberOnDoNotCallList, InsufficientCredits,
     InvalidRequest for a text that is empty or too long once its variables are filled in, and
     IdempotencyConflict when the key was used for another request; a refusal does not use it up.
     """
@@ -107,7 +107,9 @@ def _new_message(
     now, is_test = timezone.now(), origin.api_key.mode == Mode.TEST
     region = region_of(agent.default_number)
     to_number = e164("to_number", request.to_number, region=region)
-    from_number = from_number_of(request.from_number, agent=agent, region=region)
+    # A test key never reaches another carrier.
+    carrier = "simulated" if is_test else agent.carrier
+    from_number = from_number_of(request.from_number, agent=agent, region=region, carrier=carrier)
     rendered, segments = _written(request)
     price = price_for(origin.account.id, number=to_number).per_segment
     return Message(
@@ -119,8 +121,7 @@ def _new_message(
         fingerprint=request.fingerprint,
         client_address=origin.address,
         mode=origin.api_key.mode,
-        # A test key never reaches another carrier.
-        carrier="simulated" if is_test else agent.carrier,
+        carrier=carrier,
         from_number=from_number,
         to_number=to_number,
         text=rendered.text,

@@ -37,6 +37,7 @@ class Snapshot:
 
     reports: tuple[Report, ...]
     look_at: datetime
+    results: Results | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from agents.serializers import RetrySerializer
 from calls.models import Call, CallEvent, Status
 from core.ids import native_id
 
+# What a carrier's voice engine made of the conversation, and the columns that keep it.
+RESULTS = {"transcript": "transcript", "summary": "summary", "recordingUrl": "recording_url"}
 JSON_OBJECT = {"type": ["object", "null"], "additionalProperties": True}
 
 
@@ -19,6 +21,13 @@ class CreditsField(serializers.Field[Decimal, Any, str, Any]):
 
     def to_representation(self, value: Decimal) -> str:
         return f"{value.normalize():f}"
+
+
+class SaidField(serializers.CharField):
+    """A text that is null until something was said."""
+
+    def to_representation(self, value: str) -> str | None:  # type: ignore[override]
+        return value or None
 
 
 class CallSerializer(serializers.ModelSerializer[Call]):
@@ -36,6 +45,9 @@ class CallSerializer(serializers.ModelSerializer[Call]):
     endedAt = serializers.DateTimeField(source="ended_at", allow_null=True)
     duration = serializers.IntegerField(allow_null=True, help_text="Seconds from answer to end.")
     cost = CreditsField(allow_null=True)
+    transcript = SaidField(allow_null=True, help_text="What was said, if the carrier tells.")
+    summary = SaidField(allow_null=True)
+    recordingUrl = SaidField(source="recording_url", allow_null=True)
 
     class Meta:
         model = Call
@@ -55,6 +67,9 @@ class CallSerializer(serializers.ModelSerializer[Call]):
             "endedAt",
             "duration",
             "cost",
+            "transcript",
+            "summary",
+            "recordingUrl",
         ]
 
     def get_agentId(self, call: Call) -> str:
@@ -96,6 +111,13 @@ class CallDetailSerializer(CallSerializer):
         return {"position": place[0], "expectedWait": round(place[1])} if place else None
 
 
+class ListedCallSerializer(CallSerializer):
+    """A call among many, without what was said: a transcript may be long."""
+
+    class Meta(CallSerializer.Meta):
+        fields = [name for name in CallSerializer.Meta.fields if name not in RESULTS]
+
+
 def call_data(call: Call) -> dict[str, Any]:
     """The `data` of a native event: the call as the API shows it, its id as `callId`."""
     seen = dict(CallSerializer(call).data)
@@ -121,6 +143,9 @@ def disposition(call: Call) -> dict[str, Any]:
         "params": call.params or {},
         "started_at": seen["startedAt"],
         "ended_at": seen["endedAt"],
+        "transcript": seen["transcript"],
+        "summary": seen["summary"],
+        "recording_url": seen["recordingUrl"],
     }
 
 

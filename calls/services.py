@@ -15,13 +15,18 @@ from django.utils import timezone
 
 from agents.credits import reserve
 from agents.errors import AgentDisabled
-from agents.models import Account, Agent, ApiKey, Mode
+from agents.models import Account, Agent, ApiKey, CallerId, Mode
 from agents.prices import price_for
 from agents.prompts import Rendered, TooLong, render
 from agents.services import find_agent
 from calls import lifecycle, policy
 from calls.carriers.simulated import rehearse_acceptance
-from calls.errors import CallIdAlreadyUsed, CallNotFound, FromNumberMissing
+from calls.errors import (
+    CallIdAlreadyUsed,
+    CallNotFound,
+    FromNumberMissing,
+    FromNumberNotAllowed,
+)
 from calls.idempotency import claim_key
 from calls.models import Call, Status
 from core.errors import InvalidNumber, InvalidRequest
@@ -97,9 +102,9 @@ def place_call(
 
     A client says that two requests are one by an `idempotency_key` for a day, or by a `client_id`
     that is the call's own for good. Raises AgentNotFound, AgentDisabled, InvalidNumber,
-    FromNumberMissing, InsufficientCredits, IdempotencyConflict when the key was used for another
-    request, CallIdAlreadyUsed when the id was, and what policy.check_accept raises; a refusal burns
-    neither.
+    FromNumberMissing, FromNumberNotAllowed, InsufficientCredits, IdempotencyConflict when the key
+    was used for another request, CallIdAlreadyUsed when the id was, and what policy.check_accept
+    raises; a refusal burns neither.
     """
     try:
         with transaction.atomic():
@@ -207,6 +212,8 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
     per_minute = price_for(origin.account.id, number=to_number).per_minute
     price = lifecycle.price_of(max_duration, per_minute=per_minute)
     prompt, greeting = _rendered(agent.prompt, request), _rendered(agent.greeting, request)
+    # A test key never reaches another carrier.
+    carrier = "simulated" if mode == Mode.TEST else agent.carrier
     return Call(
         id=call_id,
         account=origin.account,
@@ -216,10 +223,11 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
         fingerprint=request.fingerprint,
         client_address=origin.address,
         mode=mode,
-        # A test key never reaches another carrier.
-        carrier="simulated" if mode == Mode.TEST else agent.carrier,
+        carrier=carrier,
         to_number=to_number,
-        from_number=from_number_of(request.from_number, agent=agent, region=region),
+        from_number=from_number_of(
+            request.from_number, agent=agent, region=region, carrier=carrier
+        ),
         params=request.params,
         metadata=request.metadata,
         campaign_id=request.campaign_id,
@@ -263,13 +271,25 @@ def _wrong(name: str, why: str) -> InvalidRequest:
     return error
 
 
-def from_number_of(given: str | None, *, agent: Agent, region: str | None) -> str:
-    """The number that a call or message shows. Raises InvalidNumber, FromNumberMissing."""
+def from_number_of(given: str | None, *, agent: Agent, region: str | None, carrier: str) -> str:
+    """The number that a call or message shows.
+
+    Raises InvalidNumber, FromNumberMissing, FromNumberNotAllowed."""
     if given:
-        return e164("from_number", given, region=region)
+        number = e164("from_number", given, region=region)
+        if carrier != "simulated":
+            _check_caller_id(number, agent=agent)
+        return number
     if not agent.default_number:
         raise FromNumberMissing
     return agent.default_number
+
+
+def _check_caller_id(number: str, *, agent: Agent) -> None:
+    """A real callee sees the agent's own number, or one that an operator approved."""
+    approved = CallerId.objects.filter(account_id=agent.account_id, number=number)
+    if number != agent.default_number and not approved.exists():
+        raise FromNumberNotAllowed
 
 
 def _rendered(template: str, request: CallRequest) -> Rendered:

@@ -83,6 +83,9 @@ class DispositionSerializer(serializers.Serializer[Any]):
     params = extend_schema_field(JSON_OBJECT)(serializers.JSONField)()
     started_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField()
+    transcript = serializers.CharField(allow_null=True)
+    summary = serializers.CharField(allow_null=True)
+    recording_url = serializers.CharField(allow_null=True)
 
 
 class OutboundCallView(ZapierView):
@@ -97,7 +100,7 @@ class OutboundCallView(ZapierView):
             200: OutboundCallPlacedSerializer,
             400: zapier_error(
                 "Missing required: agent_id, to_number; invalid to_number; invalid from_number; "
-                "from_number missing and agent has no default_number; "
+                "from_number missing and agent has no default_number; from_number not allowed; "
                 "call_id must be a UUID; campaign_id must be a UUID"
             ),
             402: zapier_error("insufficient credits"),

@@ -49,6 +49,16 @@ UNFOLD = {
                         "link": reverse_lazy("admin:agents_agent_changelist"),
                     },
                     {
+                        "title": "Caller ids",
+                        "icon": "dialpad",
+                        "link": reverse_lazy("admin:agents_callerid_changelist"),
+                    },
+                    {
+                        "title": "Carrier credentials",
+                        "icon": "cell_tower",
+                        "link": reverse_lazy("admin:calls_carriercredentials_changelist"),
+                    },
+                    {
                         "title": "Ledger",
                         "icon": "receipt_long",
                         "link": reverse_lazy("admin:agents_ledgerentry_changelist"),

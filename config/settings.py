@@ -27,6 +27,7 @@ from config.generated_keys import generated_key
 from config.logs import logging_config
 from config.navigation import UNFOLD as UNFOLD
 from core.version import VERSION
+from webhooks.signing import is_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -184,13 +185,14 @@ BAD_AGENT_SECRETS_PER_MINUTE = 20
 
 # Carriers -----------------------------------------------------------------------------------------
 
-# The carriers an agent may name. Another one is a class and a line here.
+# Those an agent may name. Another one is a class and a line here.
 CARRIERS = {
     "simulated": "calls.carriers.simulated.SimulatedCarrier",
     "twilio": "calls.carriers.twilio.TwilioCarrier",
+    "dialer": "calls.carriers.dialer.DialerCarrier",
 }
 
-# For the accounts that have no Twilio credentials of their own.
+# For accounts that have no credentials of their own.
 TWILIO_ACCOUNT_SID = text("TWILIO_ACCOUNT_SID")
 TWILIO_AUTH_TOKEN = text("TWILIO_AUTH_TOKEN")
 TWILIO_API_BASE_URL = text("TWILIO_API_BASE_URL", "https://api.twilio.com").rstrip("/")
@@ -198,6 +200,16 @@ if bool(TWILIO_ACCOUNT_SID) != bool(TWILIO_AUTH_TOKEN):
     raise ImproperlyConfigured("TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN are set together, or not")
 if not is_url(TWILIO_API_BASE_URL, schemes=("http", "https")):
     raise ImproperlyConfigured("TWILIO_API_BASE_URL must be an http:// or https:// URL")
+DIALER_URL = text("DIALER_URL")
+DIALER_SECRET = text("DIALER_SECRET")
+if bool(DIALER_URL) != bool(DIALER_SECRET):
+    raise ImproperlyConfigured("DIALER_URL and DIALER_SECRET need each other: set both, or none")
+if DIALER_URL and not (
+    is_url(DIALER_URL, schemes=("http", "https")) and urlsplit(DIALER_URL).hostname
+):
+    raise ImproperlyConfigured("DIALER_URL must be an http:// or https:// URL")
+if DIALER_SECRET.startswith("whsec_") and not is_secret(DIALER_SECRET):
+    raise ImproperlyConfigured("DIALER_SECRET begins with whsec_, so base64 must follow")
 
 # How many calls a carrier takes at once, and starts in one second; None where it has not said.
 CARRIER_LIMITS = {

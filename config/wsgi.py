@@ -11,7 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 django = get_wsgi_application()
 
-from core.middleware import MAX_BODY_BYTES  # noqa: E402 - needs the settings
+from calls.callbacks import MAX_BODY_BYTES  # noqa: E402 - needs the settings
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -25,7 +25,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
 def _measure(environ: dict[str, Any]) -> None:
     """Give a chunked body its length: Django takes one without for empty.
 
-    One byte over the limit is enough to be refused for its size.
+    One byte over what a carrier may send, which is the most of all, is enough to be refused.
     """
     body = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
     environ["wsgi.input"] = BytesIO(body)

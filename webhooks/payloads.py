@@ -46,6 +46,9 @@ def test_disposition(*, agent_id: UUID | None, event_id: UUID, now: datetime) ->
         "params": {"test": True, "message": "This is a test. No call was placed."},
         "started_at": rfc3339(now),
         "ended_at": rfc3339(now),
+        "transcript": None,
+        "summary": None,
+        "recording_url": None,
     }
 
 

@@ -13,6 +13,15 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+def is_secret(text: str) -> bool:
+    """Whether it is `whsec_` and base64, as `new_secret` makes them."""
+    try:
+        key = base64.b64decode(text.removeprefix(PREFIX), validate=True)
+    except ValueError:
+        return False
+    return text.startswith(PREFIX) and bool(key)
+
+
 def signature_headers(
     body: bytes, *, message_id: str, timestamp: int, signing_secrets: Sequence[str]
 ) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The interface of a carrier, what it is asked and answers, and the ways in which one fails."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
@@ -11,13 +11,17 @@ from calls.reports import MessageReport, MessageSnapshot, Report, Results, Snaps
 
 @dataclass(frozen=True)
 class CredentialField:
-    """One thing that the carrier must be told to be used. A secret one is never shown again."""
+    """One thing that the carrier must be told to be used. A secret one is never shown again.
+
+    `check` raises ValueError, with a sentence for the operator, for a text that cannot be right.
+    """
 
     name: str
     label: str
     help: str = ""
     is_secret: bool = False
     is_required: bool = True
+    check: Callable[[str], object] = str
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ PAGES = (
     "agents/agent",
     "agents/ledgerentry",
     "agents/price",
+    "agents/callerid",
+    "calls/carriercredentials",
     "webhooks/subscription",
     "webhooks/delivery",
     "webhooks/event",

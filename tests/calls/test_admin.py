@@ -73,6 +73,23 @@ def test_call_page_explains_in_plain_words(
     assert words in page
 
 
+def test_call_page_shows_what_was_said(operator: Operator, api: Api, agent: Agent) -> None:
+    call = place(api, agent)
+    assert "Conversation" not in operator.read(f"calls/call/{call.id}/change/")
+
+    Call.objects.update(
+        transcript="Agent: Hi <b>\nCallee: Hi",
+        summary="They greet.",
+        recording_url="https://voice.example.org/7.mp3",
+    )
+
+    page = operator.read(f"calls/call/{call.id}/change/")
+    assert "Agent: Hi &lt;b&gt;\nCallee: Hi" in page
+    assert "They greet." in page
+    assert 'href="https://voice.example.org/7.mp3"' in page
+    assert "They greet." not in operator.read("calls/call/")
+
+
 def test_waiting_call_has_a_page(operator: Operator, api: Api, agent: Agent) -> None:
     call = place(api, agent)
 

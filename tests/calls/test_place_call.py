@@ -90,6 +90,9 @@ def test_what_is_given_is_kept(api: Api, account: Account) -> None:
         "retry": None,
         "ignoreCallingHours": False,
         "queue": {"position": 1, "expectedWait": 0},
+        "transcript": None,
+        "summary": None,
+        "recordingUrl": None,
     }
     assert seen["createdAt"].endswith("Z")
     assert (call.max_duration, call.ring_timeout) == (90, 12)

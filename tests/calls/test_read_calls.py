@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from agents.models import Agent
 from calls.models import Call
@@ -51,6 +53,13 @@ def test_the_list_is_newest_first_and_pages(api: Api, agent: Agent) -> None:
         seen += [call["id"] for call in page["results"]]
         url = page["next"]
     assert seen == [call.native_id for call in reversed(calls)]
+
+
+def test_lists_load_no_transcripts(api: Api, agent: Agent) -> None:
+    place(api, agent)
+    with CaptureQueriesContext(connection) as queries:
+        api.get(URL)
+    assert not any("transcript" in query["sql"] for query in queries)
 
 
 def test_filters(api: Api, account: object, agent: Agent) -> None:

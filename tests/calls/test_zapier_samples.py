@@ -34,6 +34,9 @@ def test_made_up_where_no_call_has_ended(api: Api, agent: Agent) -> None:
             "params": {"customer_name": "John", "city": "Bengaluru"},
             "started_at": "2025-01-01T00:00:00Z",
             "ended_at": "2025-01-01T00:02:05Z",
+            "transcript": None,
+            "summary": None,
+            "recording_url": None,
         }
     ]
 

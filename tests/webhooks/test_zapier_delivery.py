@@ -67,6 +67,9 @@ def test_one_object_a_call(
         "params": {"customer_name": "John"},
         "started_at": request.json["started_at"],
         "ended_at": request.json["ended_at"],
+        "transcript": None,
+        "summary": None,
+        "recording_url": None,
     }
     assert (request.json["started_at"] is None) == (call.started_at is None)
     assert request.json["ended_at"].endswith("Z")

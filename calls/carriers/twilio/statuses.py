@@ -84,7 +84,10 @@ def told_of_message(status: str, *, error: object) -> tuple[MessageReport, ...]:
     reason = ""
     if known == MessageStatus.FAILED:
         reason = ERRORS.get(_number(error) or 0, "carrier_failed")
-    return (MessageReport(status=known, at=timezone.now(), reason=reason),)
+    now = timezone.now()
+    # Twilio gave it to a network, and bills it.
+    sent_at = now if status == "undelivered" else None
+    return (MessageReport(status=known, at=now, reason=reason, sent_at=sent_at),)
 
 
 def _reports(

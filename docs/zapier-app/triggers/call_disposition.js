@@ -57,6 +57,9 @@ module.exports = {
       params: { customer_name: 'John', city: 'Bengaluru' },
       started_at: '2025-01-01T00:00:00Z',
       ended_at: '2025-01-01T00:02:05Z',
+      transcript: null,
+      summary: null,
+      recording_url: null,
     },
     outputFields: [
       { key: 'id', label: 'Event ID', primary: true },
@@ -71,6 +74,9 @@ module.exports = {
       { key: 'params', label: 'Params', dict: true },
       { key: 'started_at', label: 'Answered At', type: 'datetime' },
       { key: 'ended_at', label: 'Ended At', type: 'datetime' },
+      { key: 'transcript', label: 'Transcript' },
+      { key: 'summary', label: 'Summary' },
+      { key: 'recording_url', label: 'Recording URL' },
     ],
   },
 };
