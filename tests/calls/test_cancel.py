@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from agents.models import Account, Agent
 from calls.carriers.base import Accepted, CarrierError, CarrierUncertain, DialOrder
-from calls.dialing import Reply, claim_calls, dialing
+from calls.dialing import claim_calls, dialing
 from calls.models import Call, CallEvent, Dial, DialStatus
+from calls.questions import Reply
 from calls.shares import Shares
 from tests.calls.story import StoryCarrier, says
 from tests.factories import NUMBER, Api, make_agent

@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from agents.models import Account
 from calls.carriers.base import Accepted, CarrierError, CarrierUncertain, DialOrder
-from calls.dialing import LEASE, Reply, claim_calls, claim_dials, dialing
+from calls.dialing import claim_calls, claim_dials, dialing
 from calls.models import Call, CallEvent, Dial, DialStatus
+from calls.questions import LEASE, Reply
 from calls.reports import Report, Snapshot
 from calls.shares import Shares
 from tests.calls.story import StoryCarrier, says

@@ -25,9 +25,10 @@ from agents.credits import top_up
 from agents.models import Account, LedgerEntry
 from calls import lifecycle
 from calls.carriers.base import Accepted, CarrierError, CarrierUncertain
-from calls.dialing import Job, Reply, _question, claim_calls, claim_dials, dialing
+from calls.dialing import claim_calls, claim_dials, dialing
 from calls.errors import CallAlreadyEnded
 from calls.models import ACTIVE, TERMINAL, Call, Dial, DialStatus
+from calls.questions import Job, Reply, put
 from calls.reports import Report, Snapshot
 from calls.shares import Shares
 from tests.calls.story import StoryCarrier
@@ -169,7 +170,7 @@ class Interleavings(RuleBasedStateMachine):
 
     def _outcome(self, job: Job, answer: str) -> Any:
         if not job.is_ask:
-            return _question(job)
+            return put(job).outcome
         if answer.startswith("refused"):
             permanent = answer.endswith("good")
             return CarrierError("no", permanent=permanent, reason="carrier_busy")

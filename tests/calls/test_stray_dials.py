@@ -9,8 +9,9 @@ from django.utils import timezone
 from agents.models import Account
 from calls import lifecycle
 from calls.carriers.base import CarrierUncertain, DialOrder
-from calls.dialing import Reply, claim_calls, dialing
+from calls.dialing import claim_calls, dialing
 from calls.models import Call, CallEvent, Dial, DialStatus
+from calls.questions import Reply
 from calls.reports import Report
 from calls.shares import Shares
 from tests.calls.story import StoryCarrier
