@@ -194,14 +194,13 @@ def promote_due(*, now: datetime) -> None:
 
 def expire_due(*, now: datetime) -> None:
     """Calls that waited longer than they may are canceled, and their events go out."""
-    with transaction.atomic():
-        locked = (
-            Call.objects.late(now=now)
-            .select_for_update(skip_locked=True, of=("self",))
-            .select_related("agent")
-        )
-        for call in locked[:BATCH]:
-            end_waiting(call, reason="expired", now=now)
+    late = Call.objects.late(now=now)
+    for call_id in list(late.values_list("id", flat=True)[:BATCH]):
+        # One by one: who holds several accounts' rows at once could meet another who does.
+        with transaction.atomic():
+            locked = late.select_for_update(skip_locked=True, of=("self",)).select_related("agent")
+            if call := locked.filter(id=call_id).first():
+                end_waiting(call, reason="expired", now=now)
 
 
 def postpone(call: Call, *, until: datetime, reason: str, now: datetime) -> None:
