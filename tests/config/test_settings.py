@@ -72,8 +72,9 @@ def start(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
 )
 def test_refuses_to_start(tmp_path: Path, environment: dict[str, str], complaint: str) -> None:
     started = start(tmp_path, **environment)
-    assert started.returncode != 0
+    assert started.returncode == 1
     assert complaint in started.stderr
+    assert started.stderr.count("\n") == 1
 
 
 def test_starts_with_nothing_set_and_keeps_its_keys_to_itself(tmp_path: Path) -> None:
