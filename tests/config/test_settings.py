@@ -57,6 +57,10 @@ def start(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         ({"ENCRYPTION_KEYS": "short"}, "ENCRYPTION_KEYS"),
         ({"TWILIO_ACCOUNT_SID": "AC1"}, "are set together"),
         ({"TWILIO_AUTH_TOKEN": "secret"}, "are set together"),
+        (
+            {"TWILIO_ACCOUNT_SID": "xx", "TWILIO_AUTH_TOKEN": "secret"},
+            "TWILIO_ACCOUNT_SID must be AC and 32",
+        ),
         ({"TWILIO_API_BASE_URL": "api.twilio.com"}, "TWILIO_API_BASE_URL must be"),
         ({"DIALER_URL": "https://voice.example.org"}, "set both, or none"),
         ({"DIALER_SECRET": "s"}, "set both, or none"),

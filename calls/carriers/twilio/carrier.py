@@ -3,11 +3,12 @@
 https://www.twilio.com/docs/voice/api/call-resource
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.utils import timezone
@@ -45,15 +46,36 @@ ALREADY_OVER = (20404, 21220)
 Credentials = Mapping[str, str]
 
 
+def check_account_sid(text: str) -> None:
+    """Raises ValueError for what is no SID of an account."""
+    if not re.fullmatch("AC[0-9a-f]{32}", text):
+        raise ValueError("It is AC and 32 hexadecimal digits: Twilio's console shows it.")
+
+
+def check_base_url(text: str) -> None:
+    """Raises ValueError for what is no address of a REST API."""
+    parts = urlsplit(text)
+    is_plain = not (parts.username or parts.password or parts.query or parts.fragment)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain:
+        raise ValueError("Write it as https://api.twilio.com, with nothing after it.")
+    _ = parts.port  # raises ValueError too
+
+
 class TwilioCarrier(Carrier):
     credential_fields = (
-        CredentialField(name="account_sid", label="Account SID", help="It begins with AC."),
+        CredentialField(
+            name="account_sid",
+            label="Account SID",
+            help="AC and 32 hexadecimal digits.",
+            check=check_account_sid,
+        ),
         CredentialField(name="auth_token", label="Auth token", is_secret=True),
         CredentialField(
             name="api_base_url",
             label="API base URL",
             help="Empty: the server's TWILIO_API_BASE_URL, which is Twilio itself unless set.",
             is_required=False,
+            check=check_base_url,
         ),
     )
 
