@@ -46,6 +46,7 @@ STATUS_LABELS = {
 __all__ = ["CallAdmin", "CarrierCredentialsAdmin"]  # both are registered by being imported
 
 LINE_LABELS = {**STATUS_LABELS, "refused_by_carrier": "warning", "carrier_answer_lost": "warning"}
+LINE_LABELS["carrier_not_reached"] = "warning"
 
 
 @admin.register(Call)
