@@ -28,7 +28,16 @@ from agents.services import (
     revoke_key,
     rotate_agent_secret,
 )
-from core.admin import NONE, CreatingRequest, ReadOnlyAdmin, ServiceAdmin, actor_of, at
+from core.admin import (
+    NONE,
+    CreatingRequest,
+    ReadOnlyAdmin,
+    ServiceAdmin,
+    actor_of,
+    at,
+    labelled,
+    link_to,
+)
 
 ROWS_OF_LEDGER = 20
 KIND_LABELS = {"top_up": "success", "reserve": "info", "release": "default", "charge": "warning"}
@@ -48,7 +57,7 @@ class LedgerColumns:
     def time(self, entry: LedgerEntry) -> str:
         return at(entry.created_at)
 
-    @display(description="Movement", label=KIND_LABELS)
+    @labelled(description="Movement", labels=KIND_LABELS)
     def movement(self, entry: LedgerEntry) -> tuple[str, str]:
         return entry.kind, entry.get_kind_display()
 
@@ -62,8 +71,13 @@ class LedgerColumns:
 
     @display(description="For")
     def purpose(self, entry: LedgerEntry) -> str:
-        # Only calls reserve and are charged; what an operator did has a reason instead.
-        return f"call_{entry.subject_id.hex}" if entry.subject_id else entry.reason or NONE
+        # What an operator did has a reason instead.
+        if not entry.subject_id:
+            return entry.reason or NONE
+        # Entries of old do not say what they were for.
+        if not entry.subject_type:
+            return entry.subject_id.hex
+        return link_to(entry.subject_type, entry.subject_id, site=admin.site)
 
     @display(description="By")
     def operator(self, entry: LedgerEntry) -> str:
@@ -124,7 +138,7 @@ class AccountAdmin(CreditControls):
     def balance(self, account: Account) -> str:
         return credits_text(account.credits)
 
-    @display(description="Set aside for calls", ordering="reserved")
+    @display(description="Set aside for what is under way", ordering="reserved")
     def in_use(self, account: Account) -> str:
         return credits_text(account.reserved)
 
@@ -243,11 +257,11 @@ class ApiKeyAdmin(ServiceAdmin):
         revoke_key(key)
         return self.done(request, key, message="The key is revoked.")
 
-    @display(description="Mode", ordering="mode", label=MODE_LABELS)
+    @labelled(description="Mode", ordering="mode", labels=MODE_LABELS)
     def shown_mode(self, key: ApiKey) -> tuple[str, str]:
         return key.mode, key.get_mode_display()
 
-    @display(description="State", label=STATE_LABELS)
+    @labelled(description="State", labels=STATE_LABELS)
     def state(self, key: ApiKey) -> str:
         if key.revoked_at:
             return "revoked"
@@ -357,7 +371,7 @@ class AgentAdmin(ServiceAdmin):
         disable_agent(agent)
         return self.done(request, agent, message="The agent is disabled.")
 
-    @display(description="State", label=STATE_LABELS)
+    @labelled(description="State", labels=STATE_LABELS)
     def state(self, agent: Agent) -> str:
         return "enabled" if agent.is_enabled else "disabled"
 
