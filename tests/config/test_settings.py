@@ -100,5 +100,7 @@ def test_every_setting_is_documented_and_nothing_else() -> None:
     source = (ROOT / "config" / "settings.py").read_text()
     read = set(re.findall(r'(?:text|integer|decimal|boolean|items)\(\s*"([A-Z_]+)"', source))
     page = (ROOT / "docs" / "settings.md").read_text()
+    headings = re.findall(r"^## (.*)$", page, re.MULTILINE)
+    assert len(set(headings)) == len(headings)
     documented = set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE))
     assert documented == read
