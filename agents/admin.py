@@ -138,7 +138,7 @@ class AccountAdmin(CreditControls):
     def balance(self, account: Account) -> str:
         return credits_text(account.credits)
 
-    @display(description="Set aside for what is under way", ordering="reserved")
+    @display(description="Set aside", ordering="reserved")
     def in_use(self, account: Account) -> str:
         return credits_text(account.reserved)
 

@@ -194,6 +194,7 @@ def test_an_operator_tops_up_under_his_name(operator: Operator, account: Account
 def test_an_operator_switches_there_and_back(operator: Operator, account: Account) -> None:
     path = f"agents/account/{account.id}"
     assert operator.get(f"{path}/make_counted/").status_code == 403
+    assert "They are written off" in operator.read(f"{path}/make_unlimited/")
     assert "required" in operator.post(f"{path}/make_unlimited/").content.decode()
     operator.post(f"{path}/make_unlimited/", reason="Pays monthly")
     assert balance(account)[0] is None
