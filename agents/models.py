@@ -229,7 +229,7 @@ class Agent(models.Model):
     )
     ring_timeout = models.PositiveIntegerField(default=30, help_text="Seconds, 5 to 300.")
     max_duration = models.PositiveIntegerField(default=600, help_text="Seconds, 10 to 14400.")
-    # When a call that nobody answered is tried again, as calls.retries reads it; null: never.
+    # When a call that nobody answered is tried again, as agents.retries reads it; null: never.
     retry = models.JSONField(null=True, blank=True)
     max_concurrent_calls = models.PositiveIntegerField(
         null=True, blank=True, help_text="Calls under way at once. Empty: as its account may."

@@ -181,7 +181,7 @@ class CancelCallView(NativeView):
         responses={200: CallDetailSerializer, 409: error("`call_already_ended`")},
     )
     def post(self, request: Request, call_id: str) -> Response:
-        call = services.find_call(self.api_key, call_id)
+        call = services.find_call_to_end(self.api_key, call_id)
         return Response(_detail(services.cancel_call(call)))
 
 

@@ -25,6 +25,11 @@ TIMELINE = {
 
 # What happened, and what to do about it.
 REASONS = {
+    "agent_disabled": "Its agent was deleted while it waited, so it was not dialled.",
+    "stray_dial": "The carrier took a dial that it had refused or that was given up. It was hung "
+    "up, and the call is not dialled again.",
+    "carrier_removed": "The carrier was taken out of this server's settings before it was asked. "
+    "Choose another one for the agent.",
     "do_not_call": "The number is on the account's do-not-call list, so it was not dialled.",
     "country_not_allowed": "The account's calling rules do not allow the number's country. "
     "Add the country to them if it should be called.",
@@ -98,8 +103,6 @@ MESSAGE_REASONS = {
     "Check its status page and this server's network.",
     "lease_ran_out": "The server was too busy to ask the carrier in time. Start more workers.",
     "not_supported": "The agent's carrier sends no messages. Send it with an agent of another one.",
-    "carrier_removed": "The carrier was taken out of this server's settings before it was asked. "
-    "Choose another one for the agent.",
 }
 
 MESSAGE_STATUSES = {
