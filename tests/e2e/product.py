@@ -22,6 +22,8 @@ import psycopg
 import redis
 import requests
 
+from tests.workers import own_redis
+
 ROOT = Path(__file__).resolve().parents[2]
 TERMINAL = ("completed", "voicemail", "busy", "no_answer", "failed", "canceled")
 # The machine may be busy with other things.
@@ -278,7 +280,7 @@ def installed(folder: Path, *, runs_apart: bool) -> Iterator[Product]:
             "VAR_DIR": str(folder / "var"),
             "WEB_WORKERS": "1",
             **database,
-            **_queues(13),
+            **_queues(),
         }
         product = Product(folder=folder, runs_apart=runs_apart, environment=environment)
         try:
@@ -307,11 +309,11 @@ def _database() -> Iterator[dict[str, str]]:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def _queues(number: int) -> dict[str, str]:
-    """The Redis database with this number, emptied; nothing where there is no Redis."""
+def _queues() -> dict[str, str]:
+    """This worker's Redis database for installs, emptied; nothing where there is no Redis."""
     if not os.environ.get("REDIS_URL"):
         return {}
-    url = urlsplit(os.environ["REDIS_URL"])._replace(path=f"/{number}").geturl()
+    url = own_redis(os.environ["REDIS_URL"], first=11)
     empty_redis(url)
     return {"REDIS_URL": url}
 
