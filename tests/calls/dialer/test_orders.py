@@ -12,7 +12,7 @@ from django.utils import timezone
 from agents.models import Account
 from calls.carriers.dialer import exchange
 from calls.models import Call, CarrierCredentials, Dial
-from tests.calls.engine import SECRET, Asked, Engine, Says, an_engine, dripping
+from tests.calls.dialer.engine import SECRET, Asked, Engine, Says, an_engine, dripping
 from tests.factories import DEFAULT_NUMBER, NUMBER, Api, make_agent
 
 Work = Callable[..., None]
