@@ -1,11 +1,10 @@
 """A voice engine on loopback: it keeps what it was asked, and answers as a test tells it to."""
 
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -130,26 +129,3 @@ def report(
     return Client().post(
         "/" + address.lstrip("/"), body, content_type="application/json", headers=given
     )
-
-
-@contextmanager
-def dripping() -> Iterator[str]:
-    """The address of a server whose answers never come to an end, a byte at a time."""
-    stopped = threading.Event()
-
-    def drip(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            connection.recv(65_536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Header: ")
-            while not stopped.wait(0.1):
-                connection.sendall(b"x")
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=drip, args=[server.accept()[0]], daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        stopped.set()
