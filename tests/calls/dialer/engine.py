@@ -106,6 +106,18 @@ def an_engine() -> Iterator[Engine]:
         server.server_close()
 
 
+def signed(
+    body: bytes, *, secret: str = SECRET, id: str = "report-1", at: datetime | None = None
+) -> dict[str, str]:
+    """The headers of a report, from the public library."""
+    at = at or datetime.now(UTC)
+    return {
+        "webhook-id": id,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(secret).sign(id, at, body.decode("utf-8", "replace")),
+    }
+
+
 def report(
     order: Any,
     said: object,
@@ -116,13 +128,10 @@ def report(
     to: str | None = None,
     **headers: str,
 ) -> Any:
-    """Send `said` (bytes as they are) to the order's status_url, signed by the public library."""
+    """Send `said` (bytes as they are) to the order's status_url."""
     body = said if isinstance(said, bytes) else json.dumps(said).encode()
-    signed_at = signed_at or datetime.now(UTC)
     given = {
-        "webhook-id": id,
-        "webhook-timestamp": str(int(signed_at.timestamp())),
-        "webhook-signature": Webhook(secret).sign(id, signed_at, body.decode("utf-8", "replace")),
+        **signed(body, secret=secret, id=id, at=signed_at),
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
     address = to or order["status_url"].split("://", 1)[1].split("/", 1)[1]
