@@ -11,7 +11,7 @@ import structlog
 from django.utils import timezone
 
 from calls import lifecycle
-from calls.carriers import carrier_to_ask
+from calls.carriers import carrier_named
 from calls.carriers.base import Accepted, Carrier, CarrierError, CarrierUncertain, DialOrder
 from calls.models import TERMINAL, DialStatus
 from calls.reports import Snapshot
@@ -58,7 +58,7 @@ def put(job: Job) -> Reply:
 
 def _outcome(job: Job) -> Outcome:
     try:
-        carrier = carrier_to_ask(job.carrier)
+        carrier = carrier_named(job.carrier)
         if job.is_ask:
             return _order(carrier, job)
         return _hang_up(carrier, job) if job.is_stray else _look(carrier, job)

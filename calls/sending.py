@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from calls import message_lifecycle as lifecycle
-from calls.carriers import carrier_to_ask
+from calls.carriers import carrier_named
 from calls.carriers.base import Accepted, CarrierError, CarrierUncertain, MessageOrder
 from calls.message_queue import Leased, lease_due
 from calls.models import Message, MessageQuerySet, MessageStatus
@@ -131,7 +131,7 @@ def _ask(job: Job, done: Callable[[Reply], None]) -> None:
 def _question(job: Job) -> Outcome:
     """Ask the carrier, in a thread that knows nothing of the database."""
     try:
-        carrier = carrier_to_ask(job.message.carrier)
+        carrier = carrier_named(job.message.carrier)
         if not job.is_ask:
             return carrier.fetch_sms(job.order)
         if timezone.now() >= job.order.asked_at + LEASE:

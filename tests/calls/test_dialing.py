@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -61,6 +62,20 @@ def test_a_refusal_is_asked_again_until_it_is_enough(
     assert (call.status, call.reason) == ("failed", "carrier_busy")
     assert [order.ask for order in carrier.dialled] == [1, 2, 3, 4, 5]
     assert Dial.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("gone", "carrier_removed"), ("mute", "not_supported")]
+)
+def test_a_carrier_that_is_no_more_or_places_no_calls(
+    call: Call, work: Work, settings: Any, name: str, reason: str
+) -> None:
+    settings.CARRIERS = {**settings.CARRIERS, "mute": "calls.carriers.base.Carrier"}
+    Call.objects.update(carrier=name)
+    work()
+    call.refresh_from_db()
+    assert (call.status, call.reason) == ("failed", reason)
+    assert call.cost == 0
 
 
 @pytest.mark.parametrize("error", [CarrierUncertain("cut"), RuntimeError("a bug")])

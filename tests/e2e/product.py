@@ -111,6 +111,13 @@ class Demo:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["secret"])
 
+    def use(self, carrier: str) -> None:
+        """Let the agent call by this carrier."""
+        changed = self.test.ask(
+            "PATCH", f"/api/v1/agents/{self.agent_id}", json={"carrier": carrier}
+        )
+        assert changed.status_code == 200, changed.text
+
     def order(self, number: str, *, key: str = "test", **fields: Any) -> requests.Response:
         body = {"agentId": self.agent_id, "toNumber": number, **fields}
         client = self.live if key == "live" else self.test
@@ -122,6 +129,10 @@ class Demo:
         answer = self.order(number, key=key, **fields)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["callId"])
+
+    def cancel(self, call_id: str) -> None:
+        answer = self.live.post(f"/api/v1/calls/{call_id}/cancel", {})
+        assert answer.status_code == 200, answer.text
 
     def call(self, call_id: str) -> Any:
         return self.test.get(f"/api/v1/calls/{call_id}").json()
