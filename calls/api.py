@@ -22,6 +22,8 @@ from calls.serializers import (
     CallEventSerializer,
     CreditsField,
     ListedCallSerializer,
+    MomentField,
+    StrictSerializer,
 )
 from core.errors import InvalidNumber, InvalidRequest
 from core.ids import native_id, parse_id
@@ -42,7 +44,7 @@ class SmallObjectField(serializers.DictField):
         return value
 
 
-class CallRequestSerializer(serializers.Serializer[services.CallRequest]):
+class CallRequestSerializer(StrictSerializer):
     agentId = serializers.CharField(source="agent_id", max_length=64)
     toNumber = serializers.CharField(source="to_number", max_length=64)
     fromNumber = serializers.CharField(
@@ -57,13 +59,13 @@ class CallRequestSerializer(serializers.Serializer[services.CallRequest]):
     ringTimeout = serializers.IntegerField(
         source="ring_timeout", min_value=5, max_value=300, required=False, allow_null=True
     )
-    scheduledAt = serializers.DateTimeField(
+    scheduledAt = MomentField(
         source="scheduled_at",
         required=False,
         allow_null=True,
         help_text="Not to be dialled before; at most a year ahead.",
     )
-    expiresAt = serializers.DateTimeField(
+    expiresAt = MomentField(
         source="expires_at",
         required=False,
         allow_null=True,

@@ -12,11 +12,12 @@ from calls import message_services
 from calls.api import SmallObjectField, idempotency_key, origin_of, wanted
 from calls.message_serializers import MessageSerializer
 from calls.models import Message, MessageStatus
+from calls.serializers import StrictSerializer
 from core.ids import native_id
 from core.schema import error
 
 
-class MessageRequestSerializer(serializers.Serializer[message_services.MessageRequest]):
+class MessageRequestSerializer(StrictSerializer):
     agentId = serializers.CharField(source="agent_id", max_length=64)
     toNumber = serializers.CharField(source="to_number", max_length=64)
     message = serializers.CharField(

@@ -35,6 +35,7 @@ Dials = Mapping[Person, Sequence[datetime]]
 REFUSALS: dict[str, type[DomainError]] = {
     error.code: error
     for error in (
+        AgentDisabled,
         NumberOnDoNotCallList,
         CountryNotAllowed,
         OutsideCallingHours,

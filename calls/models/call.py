@@ -181,6 +181,12 @@ class Call(models.Model):
         return round((self.ended_at - self.started_at).total_seconds())
 
     @property
+    def planned_at(self) -> datetime | None:
+        """What it waits for while it is scheduled, which rules may have put off; else what the
+        client said."""
+        return self.due_at if self.status == Status.SCHEDULED else self.scheduled_at
+
+    @property
     def last_moment(self) -> datetime | None:
         """When it is canceled if it still waits then; None where it does not wait."""
         if self.status not in WAITING or not self.due_at:
