@@ -203,11 +203,13 @@ class ApiKeyAdmin(ServiceAdmin):
     autocomplete_fields = ["account"]
     add_fieldsets = [
         (None, {"fields": ["account", "name", "mode"]}),
-        ("Limits", {"fields": ["expires_at", "requests_per_minute"]}),
+        ("What it may do", {"fields": ["scopes"]}),
+        ("Limits", {"fields": ["expires_at", "requests_per_minute", "allowed_ranges"]}),
     ]
     fieldsets = [
         (None, {"fields": ["name", "account", "shown_mode", "state"]}),
-        ("Limits", {"fields": ["expires_at", "requests_per_minute"]}),
+        ("What it may do", {"fields": ["scopes"]}),
+        ("Limits", {"fields": ["expires_at", "requests_per_minute", "allowed_ranges"]}),
         ("About", {"fields": ["hint", "last_used", "made", "revoked"]}),
     ]
     readonly_fields = ["shown_mode", "state", "hint", "last_used", "made", "revoked"]

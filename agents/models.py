@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 from django.db import models
 from django.db.models import Q
 
+from agents.scopes import all_scopes
 from core.ids import native_id, new_id
 
 
@@ -178,6 +179,10 @@ class ApiKey(models.Model):
     hint = models.CharField(max_length=40, editable=False, help_text="Start and end of the key.")
     requests_per_minute = models.PositiveIntegerField(
         null=True, blank=True, help_text="Empty: 60 for a live key, 600 for a test key."
+    )
+    scopes = models.JSONField(default=all_scopes, help_text="What it may be used for.")
+    allowed_ranges = models.JSONField(
+        default=list, blank=True, help_text="CIDRs it may be used from. Empty: from anywhere."
     )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)

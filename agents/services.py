@@ -1,5 +1,6 @@
 """Use cases about accounts, their keys and their agents."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ from agents import keys
 from agents.credits import top_up
 from agents.errors import AgentNotFound
 from agents.models import Account, Agent, ApiKey
+from agents.scopes import Scope
 from core import secrets
 from core.ids import parse_id
 
@@ -34,6 +36,8 @@ def create_key(
     mode: str,
     expires_at: datetime | None = None,
     requests_per_minute: int | None = None,
+    scopes: Sequence[str] = tuple(Scope),
+    allowed_ranges: Sequence[str] = (),
 ) -> tuple[ApiKey, str]:
     """The stored key and the key itself, which is to be shown now or never."""
     key = keys.new_key(mode)
@@ -45,6 +49,8 @@ def create_key(
         hint=keys.hint(key),
         expires_at=expires_at,
         requests_per_minute=requests_per_minute,
+        scopes=list(scopes),
+        allowed_ranges=list(allowed_ranges),
     )
     return stored, key
 
