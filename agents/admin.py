@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
@@ -17,7 +18,14 @@ from unfold.enums import ActionVariant
 
 from agents.admin_controls import CreditControls
 from agents.admin_controls import credits_text as credits_text
-from agents.forms import AgentForm, ApiKeyForm, CallerIdForm, OpeningForm, PriceForm
+from agents.forms import (
+    AgentForm,
+    ApiKeyForm,
+    CallerIdForm,
+    OpeningForm,
+    PriceForm,
+    RotationForm,
+)
 from agents.models import Account, Agent, ApiKey, CallerId, LedgerEntry, Price
 from agents.services import (
     change_agent,
@@ -27,13 +35,16 @@ from agents.services import (
     open_account,
     revoke_key,
     rotate_agent_secret,
+    rotate_key,
 )
-from core.admin import NONE, CreatingRequest, ReadOnlyAdmin, ServiceAdmin, actor_of, at
+from core.admin import NONE, CreatingRequest, ReadOnlyAdmin, ServiceAdmin, actor_of, at, page_of
+from core.errors import Conflict
 
 ROWS_OF_LEDGER = 20
 KIND_LABELS = {"top_up": "success", "reserve": "info", "release": "default", "charge": "warning"}
 KIND_LABELS |= {"correction": "primary"}
 STATE_LABELS = {"active": "success", "enabled": "success", "expired": "warning"}
+STATE_LABELS |= {"replaced": "info"}
 STATE_LABELS |= {"revoked": "danger", "disabled": "danger"}
 MODE_LABELS = {"live": "primary", "test": "default"}
 
@@ -197,7 +208,7 @@ class ApiKeyAdmin(ServiceAdmin):
     )
     list_display = ["name", "account", "shown_mode", "hint", "state", "last_used", "made"]
     list_filter = [("account", AutocompleteSelectFilter), "mode", KeyState, "created_at"]
-    list_select_related = ["account"]
+    list_select_related = ["account", "successor"]
     search_fields = ["name", "account__name"]
     search_help_text = "Name of the key or of its account"
     autocomplete_fields = ["account"]
@@ -211,15 +222,45 @@ class ApiKeyAdmin(ServiceAdmin):
         ("What it may do", {"fields": ["scopes"]}),
         ("Limits", {"fields": ["expires_at", "requests_per_minute", "allowed_ranges"]}),
         ("About", {"fields": ["hint", "last_used", "made", "revoked"]}),
+        ("Rotation", {"fields": ["predecessor", "replaced_by"]}),
     ]
     readonly_fields = ["shown_mode", "state", "hint", "last_used", "made", "revoked"]
-    actions_detail = ["revoke"]
+    readonly_fields += ["predecessor", "replaced_by"]
+    actions_detail = ["rotate", "revoke"]
 
     def create(self, fields: dict[str, Any]) -> tuple[ApiKey, str]:
         return create_key(fields.pop("account"), **fields)
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
         return [*self.readonly_fields, "account"] if obj else self.readonly_fields
+
+    def has_rotate_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        key = object_id and self.get_object(request, object_id)
+        stands = isinstance(key, ApiKey) and is_usable(key) and not successor_of(key)
+        return stands and self.has_change_permission(request)
+
+    @action(description="Rotate", icon="autorenew", permissions=["rotate"])
+    def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        key: ApiKey = self.get_or_404(request, object_id)
+        form = RotationForm(request.POST or None)
+        if not form.is_valid():
+            return self.confirm(
+                request,
+                key,
+                title="Rotate this key",
+                question="A new key with the same name, mode, scopes, limits and addresses is "
+                "made and shown once.",
+                form=form,
+                button="Rotate key",
+            )
+        try:
+            successor, secret = rotate_key(key, **form.cleaned_data)
+        except Conflict as refused:
+            messages.warning(request, f"{refused.message}.")
+            return redirect(page_of(key))
+        self.log_change(request, key, f"Rotated: {successor.hint} takes its place.")
+        self.log_addition(request, successor, f"Made by rotating {key.hint}.")
+        return self.show_secret(request, successor, secret)
 
     def has_revoke_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         key = object_id and self.get_object(request, object_id)
@@ -253,8 +294,18 @@ class ApiKeyAdmin(ServiceAdmin):
     def state(self, key: ApiKey) -> str:
         if key.revoked_at:
             return "revoked"
-        is_expired = key.expires_at and key.expires_at <= timezone.now()
-        return "expired" if is_expired else "active"
+        if not is_usable(key):
+            return "expired"
+        return "replaced" if successor_of(key) else "active"
+
+    @display(description="Replaces")
+    def predecessor(self, key: ApiKey) -> str:
+        return link_to(key.replaces) if key.replaces else NONE
+
+    @display(description="Replaced by")
+    def replaced_by(self, key: ApiKey) -> str:
+        successor = successor_of(key)
+        return link_to(successor) if successor else NONE
 
     @display(description="Last used (UTC)", ordering="last_used_at")
     def last_used(self, key: ApiKey) -> str:
@@ -267,6 +318,20 @@ class ApiKeyAdmin(ServiceAdmin):
     @display(description="Revoked (UTC)")
     def revoked(self, key: ApiKey) -> str:
         return at(key.revoked_at)
+
+
+def is_usable(key: ApiKey) -> bool:
+    ended = key.expires_at is not None and key.expires_at <= timezone.now()
+    return key.revoked_at is None and not ended
+
+
+def successor_of(key: ApiKey) -> ApiKey | None:
+    # Without this there is no attribute at all.
+    return getattr(key, "successor", None)
+
+
+def link_to(key: ApiKey) -> str:
+    return format_html('<a class="od-link" href="{}">{}</a>', page_of(key), key)
 
 
 # Agents -------------------------------------------------------------------------------------------

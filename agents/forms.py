@@ -1,6 +1,6 @@
 """What operators fill in about accounts, keys and agents."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -178,6 +178,20 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
         if "expires_at" in self.changed_data and expires_at and expires_at <= timezone.now():
             raise forms.ValidationError("This time has passed. To end a key now, revoke it.")
         return expires_at
+
+
+class RotationForm(forms.Form):
+    overlap = forms.TypedChoiceField(
+        label="The old key works on",
+        choices=[(0, "not at all"), (1, "for an hour"), (24, "for 24 hours"), (168, "for 7 days")],
+        coerce=int,
+        initial=24,
+        widget=UnfoldAdminSelectWidget(),
+        help_text="Long enough to put the new key into every program that uses the old one.",
+    )
+
+    def clean_overlap(self) -> timedelta:
+        return timedelta(hours=self.cleaned_data["overlap"])
 
 
 class CallerIdForm(forms.ModelForm):  # type: ignore[type-arg]
