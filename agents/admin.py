@@ -98,6 +98,7 @@ class LedgerInline(LedgerColumns, TabularInline):
 
 @admin.register(Account)
 class AccountAdmin(CreditControls):
+    account_path = "id"
     list_display = ["name", "balance", "in_use", "max_concurrent_calls", "opened"]
     search_fields = ["name"]
     search_help_text = "Name, or the account's id"
@@ -146,6 +147,7 @@ class AccountAdmin(CreditControls):
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(LedgerColumns, ReadOnlyAdmin):
+    account_path = "account"
     list_display = ["time", "account", "movement", "amount", "set_aside", "purpose", "operator"]
     list_filter = [("account", AutocompleteSelectFilter), "kind", "created_at"]
     list_select_related = ["account"]
@@ -155,6 +157,7 @@ class LedgerEntryAdmin(LedgerColumns, ReadOnlyAdmin):
 @admin.register(Price)
 class PriceAdmin(ServiceAdmin):
     form = PriceForm
+    account_path = "account"
     # Calls keep the price they were accepted at: nothing refers to the row.
     deletes = True
     list_display = ["prefix", "whose", "minute", "segment"]
@@ -201,6 +204,7 @@ class KeyState(SimpleListFilter):
 @admin.register(ApiKey)
 class ApiKeyAdmin(ServiceAdmin):
     form = ApiKeyForm
+    account_path = "account"
     credential = "API key"
     advice = (
         "Give it to the program that places calls. It sends it with every request, "
@@ -353,6 +357,7 @@ class AgentState(SimpleListFilter):
 @admin.register(Agent)
 class AgentAdmin(ServiceAdmin):
     form = AgentForm
+    account_path = "account"
     id_prefix = "agent"
     credential = "agent secret"
     advice = "Zapier asks for it, together with the agent's id, to connect this agent."
@@ -443,6 +448,7 @@ class AgentAdmin(ServiceAdmin):
 @admin.register(CallerId)
 class CallerIdAdmin(ServiceAdmin):
     form = CallerIdForm
+    account_path = "account"
     list_display = ["number", "account", "approved"]
     list_filter = [("account", AutocompleteSelectFilter), "created_at"]
     list_select_related = ["account"]
@@ -456,7 +462,7 @@ class CallerIdAdmin(ServiceAdmin):
     def create(self, fields: dict[str, Any]) -> tuple[CallerId, str]:
         return CallerId.objects.create(**fields), ""
 
-    def has_change_permission(self, request: HttpRequest, obj: CallerId | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
     def has_remove_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:

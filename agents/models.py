@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Self, TypeVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -281,3 +282,25 @@ class Agent(models.Model):
     @property
     def is_enabled(self) -> bool:
         return self.disabled_at is None
+
+
+class OperatorAccess(models.Model):
+    """An account that a user of the admin sees; a row without one stands for every account."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="account_access"
+    )
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, null=True, related_name="operators"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "account"], name="operator_access_once"),
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(account=None), name="operator_access_to_all_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.account or 'every account'}"
