@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
-from django.db.models import Model, QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -26,7 +26,7 @@ from agents.forms import (
     PriceForm,
     RotationForm,
 )
-from agents.models import Account, Agent, ApiKey, CallerId, LedgerEntry, Price
+from agents.models import Account, Agent, ApiKey, CallerId, LedgerEntry, Price, UnusualUse
 from agents.services import (
     change_agent,
     create_agent,
@@ -37,6 +37,7 @@ from agents.services import (
     rotate_agent_secret,
     rotate_key,
 )
+from agents.unusual import dismiss
 from core.admin import NONE, CreatingRequest, ReadOnlyAdmin, ServiceAdmin, actor_of, at, page_of
 from core.errors import Conflict
 
@@ -46,6 +47,8 @@ KIND_LABELS |= {"correction": "primary"}
 STATE_LABELS = {"active": "success", "enabled": "success", "expired": "warning"}
 STATE_LABELS |= {"replaced": "info"}
 STATE_LABELS |= {"revoked": "danger", "disabled": "danger"}
+USE_LABELS = {"unusual": "danger"}
+MARKS_SHOWN = 10
 MODE_LABELS = {"live": "primary", "test": "default"}
 
 
@@ -201,6 +204,18 @@ class KeyState(SimpleListFilter):
         return queryset.exclude(id__in=usable) if self.value() == "ended" else queryset
 
 
+class KeyUse(SimpleListFilter):
+    title = "use"
+    parameter_name = "use"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("unusual", "Unusual")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+        marked = UnusualUse.objects.open().values("api_key")
+        return queryset.filter(id__in=marked) if self.value() == "unusual" else queryset
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(ServiceAdmin):
     form = ApiKeyForm
@@ -210,8 +225,8 @@ class ApiKeyAdmin(ServiceAdmin):
         "Give it to the program that places calls. It sends it with every request, "
         "as X-API-Key or as a bearer token."
     )
-    list_display = ["name", "account", "shown_mode", "hint", "state", "last_used", "made"]
-    list_filter = [("account", AutocompleteSelectFilter), "mode", KeyState, "created_at"]
+    list_display = ["name", "account", "shown_mode", "hint", "state", "use", "last_used", "made"]
+    list_filter = [("account", AutocompleteSelectFilter), "mode", KeyState, KeyUse, "created_at"]
     list_select_related = ["account", "successor"]
     search_fields = ["name", "account__name"]
     search_help_text = "Name of the key or of its account"
@@ -230,13 +245,48 @@ class ApiKeyAdmin(ServiceAdmin):
     ]
     readonly_fields = ["shown_mode", "state", "hint", "last_used", "made", "revoked"]
     readonly_fields += ["predecessor", "replaced_by"]
-    actions_detail = ["rotate", "revoke"]
+    actions_detail = ["dismiss", "rotate", "revoke"]
+    change_form_outer_before_template = "admin/agents/apikey/unusual.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
+        keys: QuerySet[ApiKey] = super().get_queryset(request)
+        marks = UnusualUse.objects.open().filter(api_key=OuterRef("pk"))
+        return keys.annotate(is_unusual=Exists(marks))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if key := kwargs["obj"]:
+            context |= {"marks": list(key.unusual_uses.all()[:MARKS_SHOWN])}
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
 
     def create(self, fields: dict[str, Any]) -> tuple[ApiKey, str]:
         return create_key(fields.pop("account"), **fields)
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
         return [*self.readonly_fields, "account"] if obj else self.readonly_fields
+
+    def has_dismiss_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        key = object_id and self.get_object(request, object_id)
+        is_marked = isinstance(key, ApiKey) and UnusualUse.objects.open().filter(api_key=key)
+        return bool(is_marked) and self.has_change_permission(request)
+
+    @action(description="Dismiss", icon="done_all", permissions=["dismiss"])
+    def dismiss(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        key: ApiKey = self.get_or_404(request, object_id)
+        if request.method != "POST":
+            return self.confirm(
+                request,
+                key,
+                title="Dismiss the unusual use?",
+                question="You have looked at it, and it is fine. It stays in the key's history, "
+                "and what comes next is marked again.",
+                button="Dismiss",
+                variant="primary",
+            )
+        dismiss(key, actor=actor_of(request))
+        return self.done(request, key, message="The unusual use is dismissed.")
 
     def has_rotate_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         key = object_id and self.get_object(request, object_id)
@@ -310,6 +360,10 @@ class ApiKeyAdmin(ServiceAdmin):
     def replaced_by(self, key: ApiKey) -> str:
         successor = successor_of(key)
         return link_to(successor) if successor else NONE
+
+    @display(description="Use", label=USE_LABELS)
+    def use(self, key: ApiKey) -> str | None:
+        return "unusual" if getattr(key, "is_unusual", False) else None
 
     @display(description="Last used (UTC)", ordering="last_used_at")
     def last_used(self, key: ApiKey) -> str:

@@ -210,6 +210,65 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.hint})"
 
 
+class KeyHabit(models.Model):
+    """How a key is used on its other days, as agents.unusual learns it."""
+
+    api_key = models.OneToOneField(ApiKey, on_delete=models.CASCADE, related_name="habit")
+    since = models.DateTimeField()
+    # The newest hour, and its requests so far.
+    hour = models.DateTimeField()
+    requests = models.PositiveIntegerField(default=0)
+    # By day, as 2026-11-22: the requests of its busiest hour.
+    peaks = models.JSONField(default=dict)
+    # By /24 or /48: the day it was last seen.
+    sites = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"habit of {self.api_key_id}"
+
+
+class UnusualUseQuerySet(models.QuerySet["UnusualUse"]):
+    def open(self) -> Self:
+        """Those that no operator has dismissed."""
+        return self.filter(dismissed_at=None)
+
+
+class UnusualUse(models.Model):
+    """That a key was used in a way which is not like it: for an operator to look at."""
+
+    class Kind(models.TextChoices):
+        NEW_RANGE = "new_range", "New addresses"
+        VOLUME = "volume", "Far more requests"
+
+    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="unusual_uses")
+    kind = models.CharField(max_length=9, choices=Kind)
+    detail = models.TextField(help_text="A line each time.")
+    times = models.PositiveIntegerField(default=1)
+    at = models.DateTimeField(auto_now_add=True)
+    last_at = models.DateTimeField()
+    dismissed_at = models.DateTimeField(null=True, blank=True)
+    dismissed_by = models.CharField(max_length=150, blank=True)
+
+    objects = UnusualUseQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-last_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["api_key", "kind"],
+                condition=Q(dismissed_at=None),
+                name="unusual_use_open_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.api_key_id}"
+
+    @property
+    def lines(self) -> list[str]:
+        return self.detail.split("\n")
+
+
 class AgentQuerySet(OfAccount["Agent"]):
     def enabled(self) -> Self:
         return self.filter(disabled_at=None)

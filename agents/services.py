@@ -13,6 +13,7 @@ from agents.credits import top_up
 from agents.errors import AgentNotFound
 from agents.models import Account, Agent, ApiKey
 from agents.scopes import Scope
+from agents.unusual import inherit_habit
 from core import secrets
 from core.errors import Conflict
 from core.ids import parse_id
@@ -79,6 +80,7 @@ def rotate_key(api_key: ApiKey, *, overlap: timedelta) -> tuple[ApiKey, str]:
         allowed_ranges=old.allowed_ranges,
         replaces=old,
     )
+    inherit_habit(successor, of=old)
     old.expires_at = min(old.expires_at or now + overlap, now + overlap)
     old.save(update_fields=["expires_at"])
     return successor, key

@@ -12,7 +12,8 @@ from django.db.models import Model
 from django.utils import timezone
 
 from agents.credits import make_unlimited
-from agents.models import Account
+from agents.models import Account, ApiKey
+from agents.unusual import mark
 from tests.config.pages import every_admin, rows_of
 from tests.operator import Operator
 from webhooks.models import Subscription
@@ -47,6 +48,8 @@ def buttons() -> Iterator[str]:
 def prepare(row: Model, button: str) -> None:
     if button == "make_counted" and isinstance(row, Account):
         make_unlimited(row, reason="x", actor="")
+    if isinstance(row, ApiKey) and button == "dismiss":
+        mark(row, kind="volume", line="x")
     if isinstance(row, Subscription) and button == "resume":
         change_subscription(row, status="paused")
     if isinstance(row, Subscription) and button == "enable":
