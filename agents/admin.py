@@ -237,16 +237,23 @@ class ApiKeyAdmin(ServiceAdmin):
         ("Limits", {"fields": ["expires_at", "requests_per_minute", "allowed_ranges"]}),
     ]
     fieldsets = [
-        (None, {"fields": ["name", "account", "shown_mode", "state"]}),
+        (None, {"fields": ["name", "account", "kept_mode", "state"]}),
         ("What it may do", {"fields": ["scopes"]}),
         ("Limits", {"fields": ["expires_at", "requests_per_minute", "allowed_ranges"]}),
         ("About", {"fields": ["hint", "last_used", "made", "revoked"]}),
-        ("Rotation", {"fields": ["predecessor", "replaced_by"]}),
     ]
-    readonly_fields = ["shown_mode", "state", "hint", "last_used", "made", "revoked"]
+    readonly_fields = ["kept_mode", "state", "hint", "last_used", "made", "revoked"]
     readonly_fields += ["predecessor", "replaced_by"]
     actions_detail = ["dismiss", "rotate", "revoke"]
     change_form_outer_before_template = "admin/agents/apikey/unusual.html"
+
+    def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        linked = [
+            *(["predecessor"] if obj and obj.replaces else []),
+            *(["replaced_by"] if obj and successor_of(obj) else []),
+        ]
+        return [*fieldsets, ("Rotation", {"fields": linked})] if linked else fieldsets
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
         keys: QuerySet[ApiKey] = super().get_queryset(request)
@@ -343,6 +350,10 @@ class ApiKeyAdmin(ServiceAdmin):
     @display(description="Mode", ordering="mode", label=MODE_LABELS)
     def shown_mode(self, key: ApiKey) -> tuple[str, str]:
         return key.mode, key.get_mode_display()
+
+    @display(description="Mode")
+    def kept_mode(self, key: ApiKey) -> str:
+        return key.get_mode_display()
 
     @display(description="State", label=STATE_LABELS)
     def state(self, key: ApiKey) -> str:

@@ -81,7 +81,7 @@ def _note_volume(key: ApiKey, habit: KeyHabit, *, hour: datetime, requests: int)
         mark(
             key,
             kind=UnusualUse.Kind.VOLUME,
-            line=f"{hour:%Y-%m-%d %H:%M} UTC: {habit.requests:,} requests in an hour; "
+            line=f"{hour:%-d %b %Y, %H:%M} UTC: {habit.requests:,} requests in an hour; "
             f"the busiest hour of a usual day has {usual:,}",
         )
     peaks = {**habit.peaks, day: max(habit.peaks.get(day, 0), habit.requests)}
@@ -93,7 +93,7 @@ def _note_sites(key: ApiKey, habit: KeyHabit, *, hour: datetime, addresses: Iter
     # Where a key may be used from anywhere in some ranges, all of them are expected.
     if hour - habit.since >= SETTLED_AFTER and not key.allowed_ranges:
         for site in new_sites(seen, known=habit.sites):
-            line = f"{hour:%Y-%m-%d %H:%M} UTC: first request from {site}"
+            line = f"{hour:%-d %b %Y, %H:%M} UTC: first request from {site}"
             mark(key, kind=UnusualUse.Kind.NEW_RANGE, line=line)
     sites = {**habit.sites, **{site_of(address): day for address in seen}}
     newest = sorted(sites.items(), key=lambda one: one[1])[-SITES_KEPT:]

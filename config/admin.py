@@ -9,6 +9,8 @@ from django.db.models import Prefetch, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm
 
@@ -129,6 +131,14 @@ class GroupAdmin(auth.GroupAdmin, OperatorAdmin):  # type: ignore[misc]
     list_display = ["name", "meaning", "holders"]
     deletes = True
 
+    def get_fieldsets(self, request: HttpRequest, obj: Group | None = None) -> Any:
+        if not _is_built_in(obj):
+            return super().get_fieldsets(request, obj)
+        return [(None, {"fields": ("name", "meaning", "holders", "may")})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> Any:
+        return ["meaning", "holders", "may"] if _is_built_in(obj) else []
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return not _is_built_in(obj) and bool(super().has_change_permission(request, obj))
 
@@ -141,6 +151,14 @@ class GroupAdmin(auth.GroupAdmin, OperatorAdmin):  # type: ignore[misc]
     @display(description="Whoever has it")
     def meaning(self, role: Group) -> str:
         return MEANING.get(role.name, NONE)
+
+    @display(description="May")
+    def may(self, role: Group) -> str:
+        verbs: dict[str, list[str]] = {}
+        for one in role.permissions.select_related("content_type"):
+            verbs.setdefault(one.content_type.name, []).append(one.codename.partition("_")[0])
+        lines = sorted((name, ", ".join(sorted(given))) for name, given in verbs.items())
+        return format_html_join(mark_safe("<br>"), "{}: {}", lines)
 
     @display(description="Users")
     def holders(self, role: Group) -> str:

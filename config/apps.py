@@ -12,6 +12,7 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         from config.roles import create_roles  # models are there from now on
 
+        apps.get_app_config("auth").verbose_name = "Operators"
         # The last app with rows of its own: by then the permissions of all others exist.
         post_migrate.connect(create_roles, sender=apps.get_app_config("sessions"))
 

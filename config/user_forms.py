@@ -12,7 +12,7 @@ from unfold.widgets import (
     UnfoldAdminEmailInputWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminTextInputWidget,
-    UnfoldBooleanWidget,
+    UnfoldBooleanSwitchWidget,
 )
 
 from agents.access import accounts_of
@@ -41,7 +41,7 @@ class AccessForm(forms.ModelForm):  # type: ignore[type-arg]
     )
     every_account = forms.BooleanField(
         required=False,
-        widget=UnfoldBooleanWidget(),
+        widget=UnfoldBooleanSwitchWidget(),
         help_text="Those that are opened later too.",
     )
     accounts = forms.ModelMultipleChoiceField(

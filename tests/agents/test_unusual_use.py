@@ -93,7 +93,7 @@ def test_a_new_range_is_marked_once_the_key_has_settled(key: ApiKey) -> None:
 
     marked = UnusualUse.objects.get()
     assert (marked.kind, marked.times) == ("new_range", 1)
-    assert marked.lines == ["2026-11-05 09:00 UTC: first request from 192.0.2.0/24"]
+    assert marked.lines == ["5 Nov 2026, 09:00 UTC: first request from 192.0.2.0/24"]
     use(key, MONDAY + 3 * DAY, addresses=["192.0.2.3"])
     assert UnusualUse.objects.get().times == 1
 
@@ -123,7 +123,7 @@ def test_a_tenfold_hour_is_marked_once(key: ApiKey) -> None:
     marked = UnusualUse.objects.get()
     assert (marked.kind, marked.times) == ("volume", 1)
     assert marked.lines == [
-        "2026-11-09 09:00 UTC: 200 requests in an hour; the busiest hour of a usual day has 20"
+        "9 Nov 2026, 09:00 UTC: 200 requests in an hour; the busiest hour of a usual day has 20"
     ]
 
 
