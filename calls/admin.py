@@ -50,6 +50,7 @@ LINE_LABELS = {**STATUS_LABELS, "refused_by_carrier": "warning", "carrier_answer
 
 @admin.register(Call)
 class CallAdmin(ReadOnlyAdmin):
+    account_path = "account"
     id_prefix = "call"
     list_display = ["to_number", "shown_status", "why", "agent", "account", "shown_mode"]
     list_display += ["talked", "placed"]

@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from agents.scopes import ANY_KEY, Scope
 from agents.serializers import RetrySerializer
 from agents.views import NativeListView, NativeView
 from calls import services
@@ -111,6 +112,8 @@ class AccountSerializer(serializers.Serializer[Any]):
 
 
 class SendCallView(NativeView):
+    scopes = {"POST": Scope.CALLS_WRITE}
+
     @extend_schema(
         operation_id="sendCall",
         summary="Place a call",
@@ -124,7 +127,7 @@ class SendCallView(NativeView):
             402: error("`insufficient_credits`"),
             403: error(
                 "`agent_disabled`, `do_not_call`, `country_not_allowed`, `outside_calling_hours`, "
-                "`person_called_too_often`"
+                "`person_called_too_often`; `scope_missing`, `address_not_allowed`"
             ),
             404: error("`agent_not_found`"),
             409: error("`idempotency_conflict`"),
@@ -153,6 +156,8 @@ class SendCallView(NativeView):
 
 
 class CallListView(NativeListView):
+    scopes = {"GET": Scope.CALLS_READ}
+
     @extend_schema(
         operation_id="listCalls",
         summary="List calls, newest first",
@@ -167,12 +172,16 @@ class CallListView(NativeListView):
 
 
 class CallView(NativeView):
+    scopes = {"GET": Scope.CALLS_READ}
+
     @extend_schema(operation_id="getCall", summary="Look at a call", responses=CallDetailSerializer)
     def get(self, request: Request, call_id: str) -> Response:
         return Response(_detail(services.find_call(self.api_key, call_id)))
 
 
 class CancelCallView(NativeView):
+    scopes = {"POST": Scope.CALLS_WRITE}
+
     @extend_schema(
         operation_id="cancelCall",
         summary="Cancel a call, or hang it up",
@@ -198,6 +207,7 @@ class NewestLineFirst(NewestFirst):
 
 class CallTimelineView(NativeListView):
     pagination_class = NewestLineFirst
+    scopes = {"GET": Scope.CALLS_READ}
 
     @extend_schema(
         operation_id="listCallEvents",
@@ -210,6 +220,8 @@ class CallTimelineView(NativeListView):
 
 
 class AccountView(NativeView):
+    scopes = {"GET": ANY_KEY}
+
     @extend_schema(
         operation_id="getAccount",
         summary="Look at the account and what it has under way",

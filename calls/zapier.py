@@ -106,7 +106,8 @@ class OutboundCallView(ZapierView):
             402: zapier_error("insufficient credits"),
             403: zapier_error(
                 "agent disabled; do not call; country not allowed; outside calling hours; "
-                "person called too often"
+                "person called too often; This key lacks the scope zapier; "
+                "This key may not be used from this address"
             ),
             404: zapier_error("agent not found"),
             409: zapier_error("call_id already used"),
