@@ -5,11 +5,12 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
-from django.db.models import Model, QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
@@ -17,8 +18,15 @@ from unfold.enums import ActionVariant
 
 from agents.admin_controls import CreditControls
 from agents.admin_controls import credits_text as credits_text
-from agents.forms import AgentForm, ApiKeyForm, CallerIdForm, OpeningForm, PriceForm
-from agents.models import Account, Agent, ApiKey, CallerId, LedgerEntry, Price
+from agents.forms import (
+    AgentForm,
+    ApiKeyForm,
+    CallerIdForm,
+    OpeningForm,
+    PriceForm,
+    RotationForm,
+)
+from agents.models import Account, Agent, ApiKey, CallerId, LedgerEntry, Price, UnusualUse
 from agents.services import (
     change_agent,
     create_agent,
@@ -27,7 +35,9 @@ from agents.services import (
     open_account,
     revoke_key,
     rotate_agent_secret,
+    rotate_key,
 )
+from agents.unusual import dismiss
 from core.admin import (
     NONE,
     CreatingRequest,
@@ -36,14 +46,19 @@ from core.admin import (
     actor_of,
     at,
     labelled,
-    link_to,
+    native_link,
+    page_of,
 )
+from core.errors import Conflict
 
 ROWS_OF_LEDGER = 20
 KIND_LABELS = {"top_up": "success", "reserve": "info", "release": "default", "charge": "warning"}
 KIND_LABELS |= {"correction": "primary"}
 STATE_LABELS = {"active": "success", "enabled": "success", "expired": "warning"}
+STATE_LABELS |= {"replaced": "info"}
 STATE_LABELS |= {"revoked": "danger", "disabled": "danger"}
+USE_LABELS = {"unusual": "danger"}
+MARKS_SHOWN = 10
 MODE_LABELS = {"live": "primary", "test": "default"}
 
 
@@ -77,7 +92,7 @@ class LedgerColumns:
         # Entries of old do not say what they were for.
         if not entry.subject_type:
             return entry.subject_id.hex
-        return link_to(entry.subject_type, entry.subject_id, site=admin.site)
+        return native_link(entry.subject_type, entry.subject_id, site=admin.site)
 
     @display(description="By")
     def operator(self, entry: LedgerEntry) -> str:
@@ -101,6 +116,7 @@ class LedgerInline(LedgerColumns, TabularInline):
 
 @admin.register(Account)
 class AccountAdmin(CreditControls):
+    account_path = "id"
     list_display = ["name", "balance", "in_use", "max_concurrent_calls", "opened"]
     search_fields = ["name"]
     search_help_text = "Name, or the account's id"
@@ -149,6 +165,7 @@ class AccountAdmin(CreditControls):
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(LedgerColumns, ReadOnlyAdmin):
+    account_path = "account"
     list_display = ["time", "account", "movement", "amount", "set_aside", "purpose", "operator"]
     list_filter = [("account", AutocompleteSelectFilter), "kind", "created_at"]
     list_select_related = ["account"]
@@ -158,6 +175,7 @@ class LedgerEntryAdmin(LedgerColumns, ReadOnlyAdmin):
 @admin.register(Price)
 class PriceAdmin(ServiceAdmin):
     form = PriceForm
+    account_path = "account"
     # Calls keep the price they were accepted at: nothing refers to the row.
     deletes = True
     list_display = ["prefix", "whose", "minute", "segment"]
@@ -201,37 +219,124 @@ class KeyState(SimpleListFilter):
         return queryset.exclude(id__in=usable) if self.value() == "ended" else queryset
 
 
+class KeyUse(SimpleListFilter):
+    title = "use"
+    parameter_name = "use"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("unusual", "Unusual")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+        marked = UnusualUse.objects.open().values("api_key")
+        return queryset.filter(id__in=marked) if self.value() == "unusual" else queryset
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(ServiceAdmin):
     form = ApiKeyForm
+    account_path = "account"
     credential = "API key"
     advice = (
         "Give it to the program that places calls. It sends it with every request, "
         "as X-API-Key or as a bearer token."
     )
-    list_display = ["name", "account", "shown_mode", "hint", "state", "last_used", "made"]
-    list_filter = [("account", AutocompleteSelectFilter), "mode", KeyState, "created_at"]
-    list_select_related = ["account"]
+    list_display = ["name", "account", "shown_mode", "hint", "state", "use", "last_used", "made"]
+    list_filter = [("account", AutocompleteSelectFilter), "mode", KeyState, KeyUse, "created_at"]
+    list_select_related = ["account", "successor"]
     search_fields = ["name", "account__name"]
     search_help_text = "Name of the key or of its account"
     autocomplete_fields = ["account"]
     add_fieldsets = [
         (None, {"fields": ["account", "name", "mode"]}),
-        ("Limits", {"fields": ["expires_at", "requests_per_minute"]}),
+        ("What it may do", {"fields": ["scopes"]}),
+        ("Limits", {"fields": ["expires_at", "requests_per_minute", "allowed_ranges"]}),
     ]
     fieldsets = [
         (None, {"fields": ["name", "account", "shown_mode", "state"]}),
-        ("Limits", {"fields": ["expires_at", "requests_per_minute"]}),
+        ("What it may do", {"fields": ["scopes"]}),
+        ("Limits", {"fields": ["expires_at", "requests_per_minute", "allowed_ranges"]}),
         ("About", {"fields": ["hint", "last_used", "made", "revoked"]}),
     ]
     readonly_fields = ["shown_mode", "state", "hint", "last_used", "made", "revoked"]
-    actions_detail = ["revoke"]
+    readonly_fields += ["predecessor", "replaced_by"]
+    actions_detail = ["dismiss", "rotate", "revoke"]
+    change_form_outer_before_template = "admin/agents/apikey/unusual.html"
+
+    def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        linked = [
+            *(["predecessor"] if obj and obj.replaces else []),
+            *(["replaced_by"] if obj and successor_of(obj) else []),
+        ]
+        return [*fieldsets, ("Rotation", {"fields": linked})] if linked else fieldsets
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
+        keys: QuerySet[ApiKey] = super().get_queryset(request)
+        marks = UnusualUse.objects.open().filter(api_key=OuterRef("pk"))
+        return keys.annotate(is_unusual=Exists(marks))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if key := kwargs["obj"]:
+            context |= {"marks": list(key.unusual_uses.all()[:MARKS_SHOWN])}
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
 
     def create(self, fields: dict[str, Any]) -> tuple[ApiKey, str]:
         return create_key(fields.pop("account"), **fields)
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
         return [*self.readonly_fields, "account"] if obj else self.readonly_fields
+
+    def has_dismiss_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        key = object_id and self.get_object(request, object_id)
+        is_marked = isinstance(key, ApiKey) and UnusualUse.objects.open().filter(api_key=key)
+        return bool(is_marked) and self.has_change_permission(request)
+
+    @action(description="Dismiss", icon="done_all", permissions=["dismiss"])
+    def dismiss(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        key: ApiKey = self.get_or_404(request, object_id)
+        if request.method != "POST":
+            return self.confirm(
+                request,
+                key,
+                title="Dismiss the unusual use?",
+                question="You have looked at it, and it is fine. It stays in the key's history, "
+                "and what comes next is marked again.",
+                button="Dismiss",
+                variant="primary",
+            )
+        dismiss(key, actor=actor_of(request))
+        return self.done(request, key, message="The unusual use is dismissed.")
+
+    def has_rotate_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        key = object_id and self.get_object(request, object_id)
+        stands = isinstance(key, ApiKey) and is_usable(key) and not successor_of(key)
+        return stands and self.has_change_permission(request)
+
+    @action(description="Rotate", icon="autorenew", permissions=["rotate"])
+    def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        key: ApiKey = self.get_or_404(request, object_id)
+        form = RotationForm(request.POST or None)
+        if not form.is_valid():
+            return self.confirm(
+                request,
+                key,
+                title="Rotate this key",
+                question="A new key with the same name, mode, scopes, limits and addresses is "
+                "made and shown once.",
+                form=form,
+                button="Rotate key",
+            )
+        try:
+            successor, secret = rotate_key(key, **form.cleaned_data)
+        except Conflict as refused:
+            messages.warning(request, f"{refused.message}.")
+            return redirect(page_of(key))
+        self.log_change(request, key, f"Rotated: {successor.hint} takes its place.")
+        self.log_addition(request, successor, f"Made by rotating {key.hint}.")
+        return self.show_secret(request, successor, secret)
 
     def has_revoke_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         key = object_id and self.get_object(request, object_id)
@@ -265,8 +370,22 @@ class ApiKeyAdmin(ServiceAdmin):
     def state(self, key: ApiKey) -> str:
         if key.revoked_at:
             return "revoked"
-        is_expired = key.expires_at and key.expires_at <= timezone.now()
-        return "expired" if is_expired else "active"
+        if not is_usable(key):
+            return "expired"
+        return "replaced" if successor_of(key) else "active"
+
+    @display(description="Replaces")
+    def predecessor(self, key: ApiKey) -> str:
+        return link_to(key.replaces) if key.replaces else NONE
+
+    @display(description="Replaced by")
+    def replaced_by(self, key: ApiKey) -> str:
+        successor = successor_of(key)
+        return link_to(successor) if successor else NONE
+
+    @display(description="Use", label=USE_LABELS)
+    def use(self, key: ApiKey) -> str | None:
+        return "unusual" if getattr(key, "is_unusual", False) else None
 
     @display(description="Last used (UTC)", ordering="last_used_at")
     def last_used(self, key: ApiKey) -> str:
@@ -279,6 +398,20 @@ class ApiKeyAdmin(ServiceAdmin):
     @display(description="Revoked (UTC)")
     def revoked(self, key: ApiKey) -> str:
         return at(key.revoked_at)
+
+
+def is_usable(key: ApiKey) -> bool:
+    ended = key.expires_at is not None and key.expires_at <= timezone.now()
+    return key.revoked_at is None and not ended
+
+
+def successor_of(key: ApiKey) -> ApiKey | None:
+    # Without this there is no attribute at all.
+    return getattr(key, "successor", None)
+
+
+def link_to(key: ApiKey) -> str:
+    return format_html('<a class="od-link" href="{}">{}</a>', page_of(key), key)
 
 
 # Agents -------------------------------------------------------------------------------------------
@@ -300,6 +433,7 @@ class AgentState(SimpleListFilter):
 @admin.register(Agent)
 class AgentAdmin(ServiceAdmin):
     form = AgentForm
+    account_path = "account"
     id_prefix = "agent"
     credential = "agent secret"
     advice = "Zapier asks for it, together with the agent's id, to connect this agent."
@@ -390,6 +524,7 @@ class AgentAdmin(ServiceAdmin):
 @admin.register(CallerId)
 class CallerIdAdmin(ServiceAdmin):
     form = CallerIdForm
+    account_path = "account"
     list_display = ["number", "account", "approved"]
     list_filter = [("account", AutocompleteSelectFilter), "created_at"]
     list_select_related = ["account"]
@@ -403,7 +538,7 @@ class CallerIdAdmin(ServiceAdmin):
     def create(self, fields: dict[str, Any]) -> tuple[CallerId, str]:
         return CallerId.objects.create(**fields), ""
 
-    def has_change_permission(self, request: HttpRequest, obj: CallerId | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
     def has_remove_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:

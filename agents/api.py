@@ -7,11 +7,14 @@ from rest_framework.response import Response
 from agents import services
 from agents.errors import AgentNotFound
 from agents.models import Agent
+from agents.scopes import Scope
 from agents.serializers import AgentSerializer, AgentWithSecretSerializer, SecretSerializer
 from agents.views import NativeListView, NativeView
 
 
 class AgentListView(NativeListView):
+    scopes = {"GET": Scope.CALLS_READ, "POST": Scope.CALLS_WRITE}
+
     @extend_schema(
         operation_id="listAgents",
         summary="List agents, newest first",
@@ -34,6 +37,8 @@ class AgentListView(NativeListView):
 
 
 class AgentView(NativeView):
+    scopes = {"GET": Scope.CALLS_READ, "PATCH": Scope.CALLS_WRITE, "DELETE": Scope.CALLS_WRITE}
+
     @extend_schema(operation_id="getAgent", summary="Look at an agent", responses=AgentSerializer)
     def get(self, request: Request, agent_id: str) -> Response:
         return Response(AgentSerializer(self._agent(agent_id)).data)
@@ -65,6 +70,8 @@ class AgentView(NativeView):
 
 
 class AgentSecretView(NativeView):
+    scopes = {"POST": Scope.CALLS_WRITE}
+
     @extend_schema(
         operation_id="rotateAgentSecret",
         summary="Replace an agent's secret",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import NoReturn
 
 from django.conf import settings
 from django.core.cache import cache
@@ -11,12 +12,13 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from agents import keys
-from agents.errors import AgentNotFound, InvalidAgentCredentials
+from agents.errors import AddressNotAllowed, AgentNotFound, InvalidAgentCredentials
 from agents.models import Account, Agent, ApiKey
+from agents.ranges import is_within
 from agents.services import find_agent
 from agents.throttling import refuse_after
 from core import secrets
-from core.errors import InvalidApiKey, MissingApiKey
+from core.errors import DomainError, InvalidApiKey, MissingApiKey
 
 LAST_USED_EVERY = timedelta(minutes=1)
 
@@ -24,7 +26,8 @@ LAST_USED_EVERY = timedelta(minutes=1)
 class ApiKeyAuthentication(BaseAuthentication):
     """`X-API-Key: <key>` or `Authorization: Bearer <key>`.
 
-    Raises MissingApiKey or InvalidApiKey; unknown, revoked and expired keys look the same.
+    Raises MissingApiKey or InvalidApiKey; unknown, revoked and expired keys look the same. Raises
+    AddressNotAllowed for a key that may not be used from the client's address.
     """
 
     def authenticate(self, request: Request) -> tuple[Account, ApiKey]:
@@ -33,12 +36,11 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise MissingApiKey
         api_key = _find(key)
         if api_key is None:
-            refuse_after(
-                request,
-                failure="bad-key",
-                limit=settings.BAD_KEYS_PER_MINUTE,
-                error=InvalidApiKey(),
-            )
+            _refuse(request, InvalidApiKey())
+        ranges = api_key.allowed_ranges
+        if ranges and not is_within(request.META.get("REMOTE_ADDR", ""), ranges):
+            # Before it is counted: whoever stole the key shall not use up its limit.
+            _refuse(request, AddressNotAllowed())
         note_use(api_key)
         return api_key.account, api_key
 
@@ -100,6 +102,10 @@ def note_use(api_key: ApiKey) -> None:
         return  # a cache that is down must not turn every request into a write
     if first:
         ApiKey.objects.filter(id=api_key.id).update(last_used_at=timezone.now())
+
+
+def _refuse(request: Request, error: DomainError) -> NoReturn:
+    refuse_after(request, failure="bad-key", limit=settings.BAD_KEYS_PER_MINUTE, error=error)
 
 
 def _find(key: str) -> ApiKey | None:

@@ -29,3 +29,17 @@ class InvalidAgentCredentials(DomainError):
     code = "invalid_agent_credentials"
     message = "The agent's secret is wrong"
     zapier = "invalid agent credentials"
+
+
+class ScopeMissing(DomainError):
+    status = 403
+    code = "scope_missing"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This key lacks the scope {scope}", scope=str(scope))
+
+
+class AddressNotAllowed(DomainError):
+    status = 403
+    code = "address_not_allowed"
+    message = "This key may not be used from this address"

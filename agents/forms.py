@@ -1,6 +1,6 @@
 """What operators fill in about accounts, keys and agents."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +9,7 @@ from django import forms
 from django.conf import settings
 from django.utils import timezone
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
@@ -17,6 +18,8 @@ from unfold.widgets import (
 )
 
 from agents.models import CallerId, Price
+from agents.ranges import read_ranges
+from agents.scopes import Scope, all_scopes
 from core.errors import InvalidNumber
 from core.phone import to_e164
 
@@ -118,7 +121,37 @@ class PriceForm(forms.ModelForm):  # type: ignore[type-arg]
         return fields
 
 
+class RangesField(forms.CharField):
+    """Address ranges, one a line or with commas; as a list of CIDRs."""
+
+    widget = UnfoldAdminTextareaWidget(
+        attrs={"rows": 3, "placeholder": "203.0.113.0/24\n2001:db8::/32", "spellcheck": "false"}
+    )
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return read_ranges(super().to_python(value) or "")
+        except ValueError as error:
+            raise forms.ValidationError(f"{error}.") from None
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool(self.to_python(data) != (initial or []))
+        except forms.ValidationError:
+            return True
+
+
 class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope.value, f"{scope.value} — {scope.label}") for scope in Scope],
+        initial=all_scopes,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        error_messages={"required": "Choose at least one: a key without any opens nothing."},
+        help_text="Take away what the program does not need. Its account may be read with any key.",
+    )
     requests_per_minute = forms.IntegerField(
         required=False,
         min_value=1,
@@ -128,11 +161,37 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
         f"{settings.TEST_KEY_REQUESTS_PER_MINUTE} for a test key.",
     )
 
+    allowed_ranges = RangesField(
+        label="Addresses it may be used from",
+        required=False,
+        max_length=5_000,
+        empty_value="",
+        help_text="Addresses and ranges (CIDRs), IPv4 and IPv6, one a line. Empty: any address.",
+    )
+
+    def clean_scopes(self) -> list[str]:
+        chosen: list[str] = self.cleaned_data["scopes"]
+        return [scope for scope in all_scopes() if scope in chosen]
+
     def clean_expires_at(self) -> datetime | None:
         expires_at: datetime | None = self.cleaned_data["expires_at"]
         if "expires_at" in self.changed_data and expires_at and expires_at <= timezone.now():
             raise forms.ValidationError("This time has passed. To end a key now, revoke it.")
         return expires_at
+
+
+class RotationForm(forms.Form):
+    overlap = forms.TypedChoiceField(
+        label="The old key works on",
+        choices=[(0, "not at all"), (1, "for an hour"), (24, "for 24 hours"), (168, "for 7 days")],
+        coerce=int,
+        initial=24,
+        widget=UnfoldAdminSelectWidget(),
+        help_text="Long enough to put the new key into every program that uses the old one.",
+    )
+
+    def clean_overlap(self) -> timedelta:
+        return timedelta(hours=self.cleaned_data["overlap"])
 
 
 class CallerIdForm(forms.ModelForm):  # type: ignore[type-arg]

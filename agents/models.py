@@ -4,9 +4,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Self, TypeVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from agents.scopes import all_scopes
 from core.ids import native_id, new_id
 
 
@@ -181,10 +183,23 @@ class ApiKey(models.Model):
     requests_per_minute = models.PositiveIntegerField(
         null=True, blank=True, help_text="Empty: 60 for a live key, 600 for a test key."
     )
+    scopes = models.JSONField(default=all_scopes, help_text="What it may be used for.")
+    allowed_ranges = models.JSONField(
+        default=list, blank=True, help_text="CIDRs it may be used from. Empty: from anywhere."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # The key that this one was made for, by rotating it; that one ends after their overlap.
+    replaces = models.OneToOneField(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="successor",
+    )
 
     objects = ApiKeyQuerySet.as_manager()
 
@@ -195,6 +210,65 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.hint})"
+
+
+class KeyHabit(models.Model):
+    """How a key is used on its other days, as agents.unusual learns it."""
+
+    api_key = models.OneToOneField(ApiKey, on_delete=models.CASCADE, related_name="habit")
+    since = models.DateTimeField()
+    # The newest hour, and its requests so far.
+    hour = models.DateTimeField()
+    requests = models.PositiveIntegerField(default=0)
+    # By day, as 2026-11-22: the requests of its busiest hour.
+    peaks = models.JSONField(default=dict)
+    # By /24 or /48: the day it was last seen.
+    sites = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"habit of {self.api_key_id}"
+
+
+class UnusualUseQuerySet(models.QuerySet["UnusualUse"]):
+    def open(self) -> Self:
+        """Those that no operator has dismissed."""
+        return self.filter(dismissed_at=None)
+
+
+class UnusualUse(models.Model):
+    """That a key was used in a way which is not like it: for an operator to look at."""
+
+    class Kind(models.TextChoices):
+        NEW_RANGE = "new_range", "New addresses"
+        VOLUME = "volume", "Far more requests"
+
+    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="unusual_uses")
+    kind = models.CharField(max_length=9, choices=Kind)
+    detail = models.TextField(help_text="A line each time.")
+    times = models.PositiveIntegerField(default=1)
+    at = models.DateTimeField(auto_now_add=True)
+    last_at = models.DateTimeField()
+    dismissed_at = models.DateTimeField(null=True, blank=True)
+    dismissed_by = models.CharField(max_length=150, blank=True)
+
+    objects = UnusualUseQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-last_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["api_key", "kind"],
+                condition=Q(dismissed_at=None),
+                name="unusual_use_open_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.api_key_id}"
+
+    @property
+    def lines(self) -> list[str]:
+        return self.detail.split("\n")
 
 
 class AgentQuerySet(OfAccount["Agent"]):
@@ -231,7 +305,7 @@ class Agent(models.Model):
     )
     ring_timeout = models.PositiveIntegerField(default=30, help_text="Seconds, 5 to 300.")
     max_duration = models.PositiveIntegerField(default=600, help_text="Seconds, 10 to 14400.")
-    # When a call that nobody answered is tried again, as calls.retries reads it; null: never.
+    # When a call that nobody answered is tried again, as agents.retries reads it; null: never.
     retry = models.JSONField(null=True, blank=True)
     max_concurrent_calls = models.PositiveIntegerField(
         null=True, blank=True, help_text="Calls under way at once. Empty: as its account may."
@@ -269,3 +343,25 @@ class Agent(models.Model):
     @property
     def is_enabled(self) -> bool:
         return self.disabled_at is None
+
+
+class OperatorAccess(models.Model):
+    """An account that a user of the admin sees; a row without one stands for every account."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="account_access"
+    )
+    account = models.ForeignKey(
+        Account, on_delete=models.CASCADE, null=True, related_name="operators"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "account"], name="operator_access_once"),
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(account=None), name="operator_access_to_all_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.account or 'every account'}"

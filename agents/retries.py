@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 # What may be tried again. `failed` counts only where the carrier proved that it took nothing.
 CAUSES = ("no_answer", "busy", "failed")
 MOST_ATTEMPTS = 10
@@ -25,15 +29,22 @@ class RetryRule:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> Self | None:
-        """From JSON: `{"causes", "attempts", "gaps": seconds}`; None where there is no rule."""
+        """From JSON: `{"causes", "attempts", "gaps": seconds}`; None where there is no rule.
+
+        One that cannot be read is none: a call must be able to end.
+        """
         if not stored:
             return None
-        gaps = stored.get("gaps") or [DEFAULT_GAP_SECONDS]
-        return cls(
-            causes=tuple(stored["causes"]),
-            attempts=stored["attempts"],
-            gaps=tuple(timedelta(seconds=gap) for gap in gaps),
-        )
+        try:
+            gaps = stored.get("gaps") or [DEFAULT_GAP_SECONDS]
+            return cls(
+                causes=tuple(stored["causes"]),
+                attempts=int(stored["attempts"]),
+                gaps=tuple(timedelta(seconds=gap) for gap in gaps),
+            )
+        except (KeyError, TypeError, ValueError):
+            log.error("retry_rule_unreadable", rule=stored)
+            return None
 
     def gap_after(
         self, status: str, *, reason: str, was_not_taken: bool, dials: int

@@ -12,7 +12,7 @@ from core.phone import to_e164
 
 
 class RetrySerializer(serializers.Serializer[Any]):
-    """When a call that nobody answered is dialled again."""
+    """When a call that nobody answered is dialled again. It is given whole or not at all."""
 
     causes = serializers.ListField(
         child=serializers.ChoiceField(choices=retries.CAUSES),
@@ -31,6 +31,14 @@ class RetrySerializer(serializers.Serializer[Any]):
         max_length=retries.MOST_ATTEMPTS,
         help_text="Seconds before each further dial; the last one holds for the rest.",
     )
+
+    def to_internal_value(self, data: Any) -> Any:
+        if self.root is self:
+            return super().to_internal_value(data)
+        # Within a PATCH, DRF would let a part of it pass.
+        whole = RetrySerializer(data=data)
+        whole.is_valid(raise_exception=True)
+        return whole.validated_data
 
 
 class AgentSerializer(serializers.ModelSerializer[Agent]):

@@ -1,6 +1,7 @@
 """Use cases about accounts, their keys and their agents."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,10 @@ from agents import keys
 from agents.credits import top_up
 from agents.errors import AgentNotFound
 from agents.models import Account, Agent, ApiKey
+from agents.scopes import Scope
+from agents.unusual import inherit_habit
 from core import secrets
+from core.errors import Conflict
 from core.ids import parse_id
 
 
@@ -34,6 +38,9 @@ def create_key(
     mode: str,
     expires_at: datetime | None = None,
     requests_per_minute: int | None = None,
+    scopes: Sequence[str] = tuple(Scope),
+    allowed_ranges: Sequence[str] = (),
+    replaces: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
     """The stored key and the key itself, which is to be shown now or never."""
     key = keys.new_key(mode)
@@ -45,8 +52,38 @@ def create_key(
         hint=keys.hint(key),
         expires_at=expires_at,
         requests_per_minute=requests_per_minute,
+        scopes=list(scopes),
+        allowed_ranges=list(allowed_ranges),
+        replaces=replaces,
     )
     return stored, key
+
+
+@transaction.atomic
+def rotate_key(api_key: ApiKey, *, overlap: timedelta) -> tuple[ApiKey, str]:
+    """The successor, as stored and as the key itself; the old key ends after `overlap`, or sooner.
+
+    The successor may do what the old one may, and lives as long as that one was meant to. Raises
+    Conflict for a key that has ended or has a successor.
+    """
+    now = timezone.now()
+    old = ApiKey.objects.select_for_update().usable(now=now).filter(id=api_key.id).first()
+    if old is None or ApiKey.objects.filter(replaces=old).exists():
+        raise Conflict("This key has ended, or was rotated before")
+    successor, key = create_key(
+        old.account,
+        name=old.name,
+        mode=old.mode,
+        expires_at=now + (old.expires_at - old.created_at) if old.expires_at else None,
+        requests_per_minute=old.requests_per_minute,
+        scopes=old.scopes,
+        allowed_ranges=old.allowed_ranges,
+        replaces=old,
+    )
+    inherit_habit(successor, of=old)
+    old.expires_at = min(old.expires_at or now + overlap, now + overlap)
+    old.save(update_fields=["expires_at"])
+    return successor, key
 
 
 def revoke_key(api_key: ApiKey) -> None:

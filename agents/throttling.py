@@ -142,6 +142,11 @@ class _LocalWindows:
 _local = _LocalWindows()
 
 
+def count_locally(name: str) -> tuple[int, float]:
+    """Count once in this process's own window: its count, and the seconds it has left."""
+    return _local.count(name)
+
+
 def forget_local_counts() -> None:
     """Start this process's own windows afresh."""
     _local.clear()

@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 from agents.auth import ApiKeyAuthentication
 from agents.models import Account, ApiKey
 from agents.parsing import JsonBody, given_inputs
+from agents.scopes import Scope, Scopes, check_scope
 from agents.throttling import Usage, count_request, too_many
 from core import errors
 from core.pagination import NewestFirst
@@ -43,6 +44,8 @@ class AlwaysJson(BaseContentNegotiation):
 class KeyView(APIView):
     """A view that only a key opens. Counts the request and says so in the answer's headers."""
 
+    # Which scope each of the view's methods needs; one that names none is a 500, for any key.
+    scopes: Scopes = {}
     authentication_classes = [ApiKeyAuthentication]
     content_negotiation_class = AlwaysJson
     metadata_class = None  # OPTIONS is a method like any other that is not allowed
@@ -54,6 +57,13 @@ class KeyView(APIView):
         self.usage = count_request(self.api_key)
         if self.usage.is_exceeded:
             raise too_many(self.usage.reset_seconds)
+        self._check_scope(request)
+
+    def _check_scope(self, request: Request) -> None:
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        is_refused_anyway = method == "OPTIONS" or not hasattr(self, method.lower())
+        if not is_refused_anyway:
+            check_scope(self.scopes[method], given=self.api_key.scopes)
 
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any
@@ -105,6 +115,7 @@ class NativeListView(NativeView):
 class ZapierView(KeyView):
     """Zapier: inputs by a JSON body, a form or the query string; always JSON out."""
 
+    scopes = {"GET": Scope.ZAPIER, "POST": Scope.ZAPIER, "DELETE": Scope.ZAPIER}
     parser_classes = [JsonBody, FormParser, MultiPartParser]
 
     @cached_property

@@ -30,7 +30,7 @@ def main() -> None:
     with own_database(os.environ["DATABASE_URL"]) as url:
         os.environ |= {
             "DATABASE_URL": url,
-            "REDIS_URL": urlsplit(os.environ["REDIS_URL"])._replace(path="/14").geturl(),
+            "REDIS_URL": urlsplit(os.environ["REDIS_URL"])._replace(path="/7").geturl(),
             "VAR_DIR": tempfile.mkdtemp(prefix="outdial-bench-"),
             "LOG_LEVEL": "ERROR",
             "DJANGO_SETTINGS_MODULE": "config.settings",

@@ -51,6 +51,7 @@ LINE_LABELS["carrier_not_reached"] = "warning"
 
 @admin.register(Call)
 class CallAdmin(ReadOnlyAdmin):
+    account_path = "account"
     id_prefix = "call"
     list_display = ["to_number", "shown_status", "why", "agent", "account", "shown_mode"]
     list_display += ["talked", "placed"]

@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from agents.scopes import ANY_KEY, Scope
 from agents.serializers import RetrySerializer
 from agents.views import NativeListView, NativeView
 from calls import services
@@ -22,6 +23,8 @@ from calls.serializers import (
     CallEventSerializer,
     CreditsField,
     ListedCallSerializer,
+    MomentField,
+    StrictSerializer,
 )
 from core.errors import InvalidNumber, InvalidRequest
 from core.ids import native_id, parse_id
@@ -42,7 +45,7 @@ class SmallObjectField(serializers.DictField):
         return value
 
 
-class CallRequestSerializer(serializers.Serializer[services.CallRequest]):
+class CallRequestSerializer(StrictSerializer):
     agentId = serializers.CharField(source="agent_id", max_length=64)
     toNumber = serializers.CharField(source="to_number", max_length=64)
     fromNumber = serializers.CharField(
@@ -57,13 +60,13 @@ class CallRequestSerializer(serializers.Serializer[services.CallRequest]):
     ringTimeout = serializers.IntegerField(
         source="ring_timeout", min_value=5, max_value=300, required=False, allow_null=True
     )
-    scheduledAt = serializers.DateTimeField(
+    scheduledAt = MomentField(
         source="scheduled_at",
         required=False,
         allow_null=True,
         help_text="Not to be dialled before; at most a year ahead.",
     )
-    expiresAt = serializers.DateTimeField(
+    expiresAt = MomentField(
         source="expires_at",
         required=False,
         allow_null=True,
@@ -109,6 +112,8 @@ class AccountSerializer(serializers.Serializer[Any]):
 
 
 class SendCallView(NativeView):
+    scopes = {"POST": Scope.CALLS_WRITE}
+
     @extend_schema(
         operation_id="sendCall",
         summary="Place a call",
@@ -122,7 +127,7 @@ class SendCallView(NativeView):
             402: error("`insufficient_credits`"),
             403: error(
                 "`agent_disabled`, `do_not_call`, `country_not_allowed`, `outside_calling_hours`, "
-                "`person_called_too_often`"
+                "`person_called_too_often`; `scope_missing`, `address_not_allowed`"
             ),
             404: error("`agent_not_found`"),
             409: error("`idempotency_conflict`"),
@@ -151,6 +156,8 @@ class SendCallView(NativeView):
 
 
 class CallListView(NativeListView):
+    scopes = {"GET": Scope.CALLS_READ}
+
     @extend_schema(
         operation_id="listCalls",
         summary="List calls, newest first",
@@ -165,12 +172,16 @@ class CallListView(NativeListView):
 
 
 class CallView(NativeView):
+    scopes = {"GET": Scope.CALLS_READ}
+
     @extend_schema(operation_id="getCall", summary="Look at a call", responses=CallDetailSerializer)
     def get(self, request: Request, call_id: str) -> Response:
         return Response(_detail(services.find_call(self.api_key, call_id)))
 
 
 class CancelCallView(NativeView):
+    scopes = {"POST": Scope.CALLS_WRITE}
+
     @extend_schema(
         operation_id="cancelCall",
         summary="Cancel a call, or hang it up",
@@ -181,7 +192,7 @@ class CancelCallView(NativeView):
         responses={200: CallDetailSerializer, 409: error("`call_already_ended`")},
     )
     def post(self, request: Request, call_id: str) -> Response:
-        call = services.find_call(self.api_key, call_id)
+        call = services.find_call_to_end(self.api_key, call_id)
         return Response(_detail(services.cancel_call(call)))
 
 
@@ -196,6 +207,7 @@ class NewestLineFirst(NewestFirst):
 
 class CallTimelineView(NativeListView):
     pagination_class = NewestLineFirst
+    scopes = {"GET": Scope.CALLS_READ}
 
     @extend_schema(
         operation_id="listCallEvents",
@@ -208,6 +220,8 @@ class CallTimelineView(NativeListView):
 
 
 class AccountView(NativeView):
+    scopes = {"GET": ANY_KEY}
+
     @extend_schema(
         operation_id="getAccount",
         summary="Look at the account and what it has under way",

@@ -135,6 +135,7 @@ class ChangeForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(CarrierCredentials)
 class CarrierCredentialsAdmin(ServiceAdmin):
+    account_path = "account"
     list_display = ["account", "shown_carrier", "known", "changed"]
     list_filter = [("account", AutocompleteSelectFilter), "carrier"]
     list_select_related = ["account"]

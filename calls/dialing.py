@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cache
+from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
@@ -17,9 +18,10 @@ from django.db.models import Min, Q
 from django.utils import timezone
 
 from calls import lifecycle, policy, questions, queue, replies
-from calls.models import WAITING, Call, Dial, DialStatus, Status
+from calls.models import WAITING, Call, Dial, DialQuerySet, DialStatus, Status
 from calls.orders import Credentials, credentials_of, dial_order
 from calls.questions import LEASE, Job, Reply
+from calls.queue import Lane
 from calls.shares import SLOTS, Shares
 from core.drain import Drain
 from core.ids import new_id
@@ -43,12 +45,17 @@ class Dialing(Drain[Job, Reply]):
         self._shares.clear()
 
     def claim(self, free: int) -> list[Job]:
-        now = timezone.now()
-        lifecycle.promote_due(now=now)
-        lifecycle.expire_due(now=now)
-        looks = self._taken(claim_dials(free, shares=self._shares, now=now))
-        asks = self._taken(claim_calls(free - len(looks), shares=self._shares, now=now))
-        return looks + asks
+        looks = self._taken(claim_looks(free, shares=self._shares))
+        try:
+            lifecycle.promote_due(now=timezone.now())
+            lifecycle.expire_due(now=timezone.now())
+            return looks + self._taken(claim_asks(free - len(looks), shares=self._shares))
+        except Exception:
+            if not looks:
+                raise
+            # They are leased already, and shall not wait for their lease to end.
+            log.exception("claim_failed")
+            return looks
 
     def _taken(self, jobs: list[Job]) -> list[Job]:
         for job in jobs:
@@ -97,58 +104,75 @@ def dialing() -> Dialing:
 # Claiming -----------------------------------------------------------------------------------------
 
 
-def claim_calls(limit: int, *, shares: Shares, now: datetime) -> list[Job]:
-    """Start the dials of up to `limit` waiting calls; each is ours alone to ask for."""
-    dials: list[Dial] = []
-    if limit > 0:
-        with transaction.atomic():
-            calls = _may_be_dialled(limit, shares=shares, now=now)
-            dials = lifecycle.begin_dials(calls, lease=LEASE, now=now)
-    return _jobs(dials, asks=dials, now=now)
-
-
-def _may_be_dialled(limit: int, *, shares: Shares, now: datetime) -> list[Call]:
-    """Whose turn it is, and whom nothing forbids to be called; the others are put off or ended."""
-    for _ in range(MOST_ROUNDS):
-        calls = lifecycle.take_waiting(queue.admit(limit, shares=shares, now=now))
-        verdicts = policy.judge_many(calls, now=now)
-        for call in calls:
-            verdict = verdicts[call.id]
-            if verdict.until:
-                lifecycle.postpone(call, until=verdict.until, reason=verdict.reason, now=now)
-            elif verdict.reason:
-                lifecycle.end_waiting(call, reason=verdict.reason, now=now)
-        allowed = [call for call in calls if verdicts[call.id].is_allowed]
-        if allowed or not calls:
-            return allowed
+def claim_asks(limit: int, *, shares: Shares) -> list[Job]:
+    """Lease up to `limit` dials to ask for: those that were refused and may be asked for again,
+    then new ones of waiting calls. Each is ours alone to ask for."""
+    for _ in range(MOST_ROUNDS if limit > 0 else 0):
+        with queue.turn() as now:
+            dials, refused = _begin_asks(limit, shares=shares, now=now)
+        for call_id, reason in refused.items():
+            lifecycle.end_each([call_id], reason=reason, now=now)
+        if dials or not refused:
+            return _jobs(dials, asks=dials, now=now)
     return []
 
 
-def claim_dials(limit: int, *, shares: Shares, now: datetime) -> list[Job]:
-    """Lease up to `limit` dials that are due: to be asked again, looked at, hung up, or ended."""
+def _begin_asks(limit: int, *, shares: Shares, now: datetime) -> tuple[list[Dial], dict[UUID, str]]:
+    """The dials, and why which calls are not dialled at all."""
+    open_dials = _locked(Dial.objects.to_ask_again(now=now), limit, shares=shares)
+    lanes = queue.waiting_lanes(now=now)
+    own_lanes = [Lane.of(dial.call) for dial in open_dials]
+    rooms = queue.rooms_of([*lanes, *own_lanes], shares=shares, now=now)
+    again = [
+        dial for dial, lane in zip(open_dials, own_lanes, strict=True) if rooms.ask_again(lane)
+    ]
+    _lease_again(again, now=now)
+    ids = queue.admit(limit - len(again), lanes=lanes, rooms=rooms, now=now)
+    calls = lifecycle.take_waiting(ids)
+    verdicts = policy.judge_many(calls, now=now)
+    for call in calls:
+        if until := verdicts[call.id].until:
+            lifecycle.postpone(call, until=until, reason=verdicts[call.id].reason, now=now)
+    allowed = [call for call in calls if verdicts[call.id].is_allowed]
+    begun = lifecycle.begin_dials(allowed, lease=LEASE, now=now)
+    return again + begun, {
+        call.id: verdicts[call.id].reason for call in calls if verdicts[call.id].is_refused
+    }
+
+
+def _lease_again(dials: Sequence[Dial], *, now: datetime) -> None:
+    for dial in dials:
+        dial.asked_at = dial.last_asked_at = now
+        dial.asks += 1
+        dial.deadline_at = lifecycle.ring_deadline(dial.call, since=now)
+    _lease(dials, "asked_at", "last_asked_at", "asks", "deadline_at", now=now)
+
+
+def claim_looks(limit: int, *, shares: Shares) -> list[Job]:
+    """Lease up to `limit` dials that are due: to be looked at, hung up, or ended."""
+    now = timezone.now()
     with transaction.atomic():
-        due = _with_room(_due_dials(limit, shares=shares, now=now), shares=shares)
-        asks = [dial for dial in due if dial.asked_at is None]
-        for dial in asks:
-            dial.asked_at = now
-            dial.asks += 1
-            dial.deadline_at = lifecycle.ring_deadline(dial.call, since=now)
-        for dial in due:
-            dial.due_at = now + LEASE
-            dial.lease_token = new_id()
-        Dial.objects.bulk_update(due, ["asked_at", "asks", "due_at", "deadline_at", "lease_token"])
-    return _jobs(due, asks=asks, now=now)
+        due = _locked(Dial.objects.to_look_at(now=now), limit, shares=shares)
+        due += _locked(Dial.objects.stray(now=now), limit - len(due), shares=shares)
+        due = _with_room(due, shares=shares)
+        _lease(due, now=now)
+    return _jobs(due, asks=[], now=now)
 
 
-def _due_dials(limit: int, *, shares: Shares, now: datetime) -> list[Dial]:
+def _lease(dials: Sequence[Dial], *fields: str, now: datetime) -> None:
+    for dial in dials:
+        dial.due_at = now + LEASE
+        dial.lease_token = new_id()
+    Dial.objects.bulk_update(dials, ["due_at", "lease_token", *fields])
+
+
+def _locked(dials: DialQuerySet, limit: int, *, shares: Shares) -> list[Dial]:
+    """Up to `limit` of them that no other worker is at, of carriers that have room."""
     full = Q(call__carrier__in=shares.full_carriers())
     for carrier, account_id in shares.full_accounts():
         full |= Q(call__carrier=carrier, call__account_id=account_id)
-    due: list[Dial] = []
-    for dials in (Dial.objects.due(now=now), Dial.objects.stray(now=now)):
-        rows = dials.exclude(full).select_related("call__agent")
-        due += rows.select_for_update(skip_locked=True, of=("self",))[: limit - len(due)]
-    return due
+    rows = dials.exclude(full).select_related("call__agent")
+    return list(rows.select_for_update(skip_locked=True, of=("self",))[:limit])
 
 
 def _with_room(dials: list[Dial], *, shares: Shares) -> list[Dial]:

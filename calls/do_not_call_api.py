@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from agents.scopes import Scope
 from agents.views import NativeListView, NativeView
 from calls.do_not_call import find_number, list_number
 from calls.models import DoNotCall
@@ -31,6 +32,8 @@ class DoNotCallFilterSerializer(serializers.Serializer[Any]):
 
 
 class DoNotCallListView(NativeListView):
+    scopes = {"GET": Scope.CALLS_READ, "POST": Scope.CALLS_WRITE}
+
     @extend_schema(
         operation_id="listDoNotCall",
         summary="List the numbers that are not called, newest first",
@@ -59,6 +62,8 @@ class DoNotCallListView(NativeListView):
 
 
 class DoNotCallView(NativeView):
+    scopes = {"GET": Scope.CALLS_READ, "DELETE": Scope.CALLS_WRITE}
+
     @extend_schema(
         operation_id="getDoNotCall",
         summary="Look whether a number is listed",

@@ -26,6 +26,9 @@ TIMELINE = {
 
 # What happened, and what to do about it.
 REASONS = {
+    "agent_disabled": "Its agent was deleted while it waited, so it was not dialled.",
+    "stray_dial": "The carrier took a dial that it had refused or that was given up. It was hung "
+    "up, and the call is not dialled again.",
     "do_not_call": "The number is on the account's do-not-call list, so it was not dialled.",
     "country_not_allowed": "The account's calling rules do not allow the number's country. "
     "Add the country to them if it should be called.",
@@ -40,6 +43,9 @@ REASONS = {
     "carrier's own log.",
     "carrier_down": "No connection to the carrier could be made, however often it was tried, so "
     "it never heard of the call. Check that it runs, its address and its certificate.",
+    "carrier_removed": "The carrier was taken out of this server's settings before it was asked. "
+    "Choose another one for the agent.",
+    "not_supported": "The agent's carrier places no calls. Place it with an agent of another one.",
     "carrier_not_configured": "The server has no usable credentials for the carrier. Fill them in "
     "under Carrier credentials, for the account, or in the settings, for all of them.",
     "carrier_busy": "The carrier had no capacity, however often it was asked. Try again later.",
@@ -90,17 +96,13 @@ REASONS = {
 MESSAGE_REASONS = {
     "rejected": "The recipient's network rejected the message. Check that the number is in "
     "service and takes messages.",
-    "carrier_busy": "The carrier had no capacity, however often it was asked. Try again later.",
     "carrier_silent": "The carrier took the message and did not say within three days that it was "
     "sent. It was not sent again, so that nobody could get it twice.",
     "carrier_unknown": "The carrier's answer was lost, and it later knew of no such message. "
     "It was not sent again, so that nobody could get it twice.",
     "carrier_unreachable": "The carrier could not be reached to ask what became of the message. "
     "Check its status page and this server's network.",
-    "lease_ran_out": "The server was too busy to ask the carrier in time. Start more workers.",
     "not_supported": "The agent's carrier sends no messages. Send it with an agent of another one.",
-    "carrier_removed": "The carrier was taken out of this server's settings before it was asked. "
-    "Choose another one for the agent.",
 }
 
 MESSAGE_STATUSES = {

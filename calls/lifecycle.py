@@ -6,7 +6,7 @@ credits and publishes events in one transaction under a lock on the call.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ from agents.models import Mode
 from agents.retries import RetryRule
 from calls.carriers.base import Heard
 from calls.errors import CallAlreadyEnded
-from calls.models import ANSWERED, TERMINAL, Call, CallEvent, Dial, DialStatus, Status
+from calls.models import ANSWERED, TERMINAL, WAITING, Call, CallEvent, Dial, DialStatus, Status
 from calls.reports import Report, Results
 from calls.serializers import call_data, disposition
 from core.ids import new_id
@@ -81,7 +81,8 @@ def begin(call: Call, *, now: datetime) -> None:
 def take_waiting(call_ids: Sequence[UUID]) -> list[Call]:
     """These calls, in this order and locked, without those that wait no more."""
     waiting = Call.objects.filter(id__in=call_ids, status=Status.QUEUED)
-    rows = waiting.select_for_update(of=("self",)).select_related("agent")
+    # Who is being canceled is passed by: waiting for it, a claim could wait for itself.
+    rows = waiting.select_for_update(of=("self",), skip_locked=True).select_related("agent")
     return sorted(rows, key=lambda call: call_ids.index(call.id))
 
 
@@ -120,6 +121,7 @@ def _new_dial(call: Call, *, number: int, lease: timedelta, now: datetime) -> Di
         number=number,
         asks=1,
         asked_at=now,
+        last_asked_at=now,
         due_at=now + lease,
         deadline_at=ring_deadline(call, since=now),
         lease_token=new_id(),
@@ -140,20 +142,62 @@ def apply(*, dial_id: UUID, report: Report) -> bool:
     with transaction.atomic():
         call = Call.objects.select_for_update(of=("self",)).get(dials=dial_id)
         dial = Dial.objects.get(id=dial_id)
+        report = _in_time(report, dial=dial)
         _keep_verdict(dial, report)
         steps = _steps(dial, report)
         for step in steps:
             _take(call, dial, step)
-        if dial.reason in ENDED_BY_US and _is_alive(report, after=dial.ended_at):
-            mark_stray(dial, now=report.at)
+        if not steps and report.status not in TERMINAL and _was_given_up(dial):
+            mark_stray(dial, now=timezone.now())
     return bool(steps)
 
 
+def refuse(*, dial_id: UUID, report: Report) -> bool:
+    """End a dial that the carrier refused; False where a report has said otherwise meanwhile."""
+    with transaction.atomic():
+        call = Call.objects.select_for_update(of=("self",)).get(dials=dial_id)
+        dial = Dial.objects.get(id=dial_id)
+        is_refused = dial.status == DialStatus.ASKING
+        if is_refused:
+            _take(call, dial, report)
+    return is_refused
+
+
 def mark_stray(dial: Dial, *, now: datetime) -> None:
-    """The carrier holds a dial that has ended for us: a worker hangs it up."""
-    fresh = Dial.objects.filter(id=dial.id, stray_since=None)
-    if fresh.update(stray_since=now, due_at=now):
-        note(dial.call, type="stray", at=now, dial=dial)
+    """The carrier holds a dial that has ended for us: a worker hangs it up.
+
+    A call that waits for its next try is not dialled again: somebody may have answered this one.
+    """
+    with transaction.atomic():
+        call = Call.objects.select_for_update(of=("self",)).get(id=dial.call_id)
+        if not Dial.objects.filter(id=dial.id, stray_since=None).update(
+            stray_since=now, due_at=now
+        ):
+            return
+        note(call, type="stray", at=now, dial=dial)
+        if call.status in WAITING:
+            _end(call, status=Status.FAILED, reason="stray_dial", at=now)
+            _finish(call, at=now)
+
+
+def _was_given_up(dial: Dial) -> bool:
+    """Whether it ended by our word, not by the carrier's report of an end."""
+    if dial.ended_at is None:
+        return False
+    refused = CallEvent.objects.filter(dial=dial, type="refused_by_carrier")
+    return dial.reason in ENDED_BY_US or refused.exists()
+
+
+def _in_time(report: Report, *, dial: Dial) -> Report:
+    """A carrier's clock may be wrong, and bills and deadlines go by it: nothing of a dial happened
+    before it was asked for, and nothing will have happened."""
+    earliest, latest = dial.asked_at or report.at, timezone.now()
+
+    def clamped(at: datetime) -> datetime:
+        return max(min(at, latest), earliest)
+
+    answered_at = report.answered_at and clamped(report.answered_at)
+    return replace(report, at=clamped(report.at), answered_at=answered_at)
 
 
 def cancel(call_id: UUID, *, now: datetime) -> None:
@@ -165,7 +209,8 @@ def cancel(call_id: UUID, *, now: datetime) -> None:
         call = Call.objects.select_for_update(of=("self",)).select_related("agent").get(id=call_id)
         if call.is_terminal:
             raise CallAlreadyEnded
-        dial = call.dials.filter(ended_at=None).first()
+        # Locked, so that nobody leases it for another ask while it is judged.
+        dial = call.dials.select_for_update().filter(ended_at=None).first()
         if call.cancel_requested_at is None:
             call.cancel_requested_at = now
             call.save(update_fields=["cancel_requested_at"])
@@ -194,13 +239,21 @@ def promote_due(*, now: datetime) -> None:
 
 def expire_due(*, now: datetime) -> None:
     """Calls that waited longer than they may are canceled, and their events go out."""
-    late = Call.objects.late(now=now)
-    for call_id in list(late.values_list("id", flat=True)[:BATCH]):
-        # One by one: who holds several accounts' rows at once could meet another who does.
+    for late in Call.objects.late(now=now):
+        end_each(late.values_list("id", flat=True)[:BATCH], reason="expired", now=now)
+
+
+def end_each(call_ids: Iterable[UUID], *, reason: str, now: datetime) -> None:
+    """Cancel these calls where they wait still.
+
+    One by one: who holds several accounts' rows at once could meet another who does.
+    """
+    for call_id in list(call_ids):
         with transaction.atomic():
-            locked = late.select_for_update(skip_locked=True, of=("self",)).select_related("agent")
-            if call := locked.filter(id=call_id).first():
-                end_waiting(call, reason="expired", now=now)
+            waiting = Call.objects.filter(id=call_id, status__in=WAITING)
+            locked = waiting.select_for_update(skip_locked=True, of=("self",))
+            if call := locked.select_related("agent").first():
+                end_waiting(call, reason=reason, now=now)
 
 
 def postpone(call: Call, *, until: datetime, reason: str, now: datetime) -> None:
@@ -212,10 +265,15 @@ def postpone(call: Call, *, until: datetime, reason: str, now: datetime) -> None
 def end_waiting(call: Call, *, reason: str, now: datetime) -> None:
     """Cancel a waiting call, locked: no carrier holds anything of it, so it ends here and now."""
     _end(call, status=Status.CANCELED, reason=reason, at=now)
-    note(call, type=Status.CANCELED, at=now, detail={"reason": reason})
+    _finish(call, at=now)
+
+
+def _finish(call: Call, *, at: datetime) -> None:
+    """Write down and tell the end of a call that ended without a report."""
+    note(call, type=call.status, at=at, detail={"reason": call.reason})
     _publish(call)
     call.save(update_fields=MOVED)
-    log.info("call_moved", call=call.native_id, status=call.status, reason=reason)
+    log.info("call_moved", call=call.native_id, status=call.status, reason=call.reason)
 
 
 def hear(*, dial_id: UUID, heard: Heard) -> None:
@@ -248,10 +306,6 @@ def note(
     CallEvent.objects.create(call=call, dial=dial, type=type, at=at, detail=dict(detail or {}))
 
 
-def _is_alive(report: Report, *, after: datetime | None) -> bool:
-    return report.status not in TERMINAL and after is not None and report.at > after
-
-
 def _keep_verdict(dial: Dial, report: Report) -> None:
     """Remember who answered: a carrier may find out before the end, which does not say it again."""
     if report.answered_by and not dial.ended_at:
@@ -265,7 +319,7 @@ def _steps(dial: Dial, report: Report) -> list[Report]:
         report = replace(report, status=DialStatus.VOICEMAIL)
     if ORDER[report.status] <= here:
         return []
-    answered = report.status in ANSWERED
+    answered = report.status in ANSWERED or (report.status in TERMINAL and report.answered_at)
     if answered and here < ORDER[DialStatus.IN_PROGRESS]:
         at = report.answered_at or report.at
         return [replace(report, status=DialStatus.IN_PROGRESS, at=at, reason=""), report]
@@ -284,7 +338,11 @@ def _take(call: Call, dial: Dial, report: Report) -> None:
         _end_dial(call, dial, report)
     _publish(call)
     call.save(update_fields=MOVED)
-    dial.save(update_fields=["status", "reason", "deadline_at", "started_at", "ended_at"])
+    # Whoever reports has it, whatever was thought of the answer to our asking.
+    dial.asked_at = dial.asked_at or report.at
+    dial.save(
+        update_fields=["status", "reason", "asked_at", "deadline_at", "started_at", "ended_at"]
+    )
     _look_by_deadline(dial)
     log.info("call_moved", call=call.native_id, status=report.status, reason=report.reason)
 

@@ -32,6 +32,7 @@ SHOWN_CHARACTERS = 40
 
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
+    account_path = "account"
     id_prefix = "sms"
     list_display = ["to_number", "shown_status", "why", "beginning", "agent", "account"]
     list_display += ["shown_mode", "accepted"]

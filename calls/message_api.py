@@ -7,16 +7,18 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from agents.scopes import Scope
 from agents.views import NativeListView, NativeView
 from calls import message_services
 from calls.api import SmallObjectField, idempotency_key, origin_of, wanted
 from calls.message_serializers import MessageSerializer
 from calls.models import Message, MessageStatus
+from calls.serializers import StrictSerializer
 from core.ids import native_id
 from core.schema import error
 
 
-class MessageRequestSerializer(serializers.Serializer[message_services.MessageRequest]):
+class MessageRequestSerializer(StrictSerializer):
     agentId = serializers.CharField(source="agent_id", max_length=64)
     toNumber = serializers.CharField(source="to_number", max_length=64)
     message = serializers.CharField(
@@ -49,6 +51,8 @@ class MessageFilterSerializer(serializers.Serializer[Any]):
 
 
 class SendMessageView(NativeView):
+    scopes = {"POST": Scope.SMS}
+
     @extend_schema(
         operation_id="sendMessage",
         summary="Send a text message",
@@ -56,7 +60,7 @@ class SendMessageView(NativeView):
         responses={
             201: MessageAcceptedSerializer,
             402: error("`insufficient_credits`"),
-            403: error("`agent_disabled`"),
+            403: error("`agent_disabled`; `scope_missing`, `address_not_allowed`"),
             404: error("`agent_not_found`"),
             409: error("`idempotency_conflict`"),
         },
@@ -84,6 +88,8 @@ class SendMessageView(NativeView):
 
 
 class MessageListView(NativeListView):
+    scopes = {"GET": Scope.SMS}
+
     @extend_schema(
         operation_id="listMessages",
         summary="List text messages, newest first",
@@ -98,6 +104,8 @@ class MessageListView(NativeListView):
 
 
 class MessageView(NativeView):
+    scopes = {"GET": Scope.SMS}
+
     @extend_schema(
         operation_id="getMessage", summary="Look at a text message", responses=MessageSerializer
     )

@@ -9,7 +9,7 @@ from cryptography.fernet import InvalidToken
 from django.conf import settings
 
 from calls.carriers import carrier_named
-from calls.carriers.base import DialOrder, MessageOrder
+from calls.carriers.base import CarrierError, DialOrder, MessageOrder
 from calls.models import CarrierCredentials, Dial, Message
 
 log = structlog.get_logger(__name__)
@@ -29,8 +29,8 @@ def credentials_of(pairs: Iterable[tuple[UUID, str]]) -> Credentials:
     for pair in wanted:
         try:
             found[pair] = carrier_named(pair[1]).default_credentials()
-        except KeyError:
-            found[pair] = {}  # configured no more; whoever asks it says so
+        except CarrierError:
+            found[pair] = {}  # listed no more; whoever asks it says so
     accounts = {account_id for account_id, _ in wanted}
     for row in CarrierCredentials.objects.filter(account_id__in=accounts):
         if (row.account_id, row.carrier) in wanted:

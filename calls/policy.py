@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
+from agents.errors import AgentDisabled
 from agents.models import Account, Mode
 from calls.errors import (
     CountryNotAllowed,
@@ -34,6 +35,7 @@ Dials = Mapping[Person, Sequence[datetime]]
 REFUSALS: dict[str, type[DomainError]] = {
     error.code: error
     for error in (
+        AgentDisabled,
         NumberOnDoNotCallList,
         CountryNotAllowed,
         OutsideCallingHours,
@@ -52,10 +54,6 @@ class Verdict:
     @property
     def is_allowed(self) -> bool:
         return not self.reason
-
-    @property
-    def is_postponed(self) -> bool:
-        return self.until is not None
 
     @property
     def is_refused(self) -> bool:
@@ -89,11 +87,6 @@ def check_message_accept(account: Account, *, number: str) -> None:
     """Raises NumberOnDoNotCallList where the account must not write to `number` (E.164)."""
     if DoNotCall.objects.for_account(account).filter(number=number).exists():
         raise NumberOnDoNotCallList
-
-
-def judge_now(call: Call, *, now: datetime) -> Verdict:
-    """What may become of a waiting call; see `judge_many`."""
-    return judge_many([call], now=now)[call.id]
 
 
 def judge_many(calls: Sequence[Call], *, now: datetime) -> dict[UUID, Verdict]:
@@ -134,6 +127,8 @@ class _Book:
 
     def judge(self, call: Call, *, now: datetime) -> Verdict:
         """The verdict for dialling `call` at `now`."""
+        if not call.agent.is_enabled:
+            return Verdict(AgentDisabled.code)
         person = call.account_id, call.to_number
         if person in self.listed:
             return Verdict(NumberOnDoNotCallList.code)

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.core.cache import cache
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
@@ -34,6 +34,7 @@ LINES_SHOWN = 100
 @admin.register(DoNotCall)
 class DoNotCallAdmin(ServiceAdmin):
     form = DoNotCallForm
+    account_path = "account"
     # The account's history keeps who did it.
     deletes = True
     list_display = ["number", "account", "note", "added"]
@@ -80,6 +81,7 @@ class DoNotCallAdmin(ServiceAdmin):
         if "preview" in request.POST:
             return self._import(request, key=_key(request, request.POST["preview"]))
         form = ImportForm(request.POST or None, request.FILES or None)
+        form.fields["account"].queryset = self.choices_of(Account, request)  # type: ignore[attr-defined]
         if form.is_valid():
             return self._preview(request, **form.cleaned_data)
         context = {"form": form, "title": "Import a do-not-call list"}
@@ -112,7 +114,7 @@ class DoNotCallAdmin(ServiceAdmin):
             messages.error(request, "This preview is no longer kept. Choose the file again.")
             return redirect(IMPORT_PAGE)
         kept = json.loads(zlib.decompress(packed))
-        account = Account.objects.get(id=kept["account"])
+        account = get_object_or_404(self.choices_of(Account, request), id=kept["account"])
         count = list_numbers(account, notes=kept["notes"])
         cache.delete(key)
         done = f"Put {numbers_text(count)} on the do-not-call list, from {kept['file']}."
@@ -162,6 +164,7 @@ def _parts(plan: Plan) -> list[dict[str, Any]]:
 @admin.register(CallingRules)
 class CallingRulesAdmin(ServiceAdmin):
     form = CallingRulesForm
+    account_path = "account"
     list_display = ["account", "open_hours", "limit", "allowed"]
     list_select_related = ["account"]
     search_fields = ["account__name"]

@@ -10,16 +10,18 @@ and between accounts whoever has the fewest calls under way is next.
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Count, F, Min, Q
+from django.utils import timezone
 
 from agents.models import Account, Agent
 from calls.models import ANSWERED, Call, Dial, Status
@@ -33,6 +35,8 @@ MOST_LANES = 256
 # What a call is thought to take while its account has none to learn from.
 USUAL_SECONDS = 60.0
 RECENT_CALLS = 20
+# Nobody in a line this long is helped by counting on.
+MOST_AHEAD = 10_000
 
 # Whoever a limit is for: an account or agent in a mode, a carrier.
 Scope = tuple[object, ...]
@@ -43,6 +47,10 @@ class Lane(NamedTuple):
     mode: str
     agent_id: UUID
     carrier: str
+
+    @classmethod
+    def of(cls, call: Call) -> Self:
+        return cls(call.account_id, call.mode, call.agent_id, call.carrier)
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
@@ -89,6 +97,18 @@ class Rooms:
         self._started.update(lane.scopes)
         self._shares.take(lane.carrier, lane.account_id)
 
+    def ask_again(self, lane: Lane) -> bool:
+        """Whether a dial that has its place already may be asked for once more; it counts then."""
+        limits = [self._limits.get(scope, Limit(None)).per_second for scope in lane.scopes]
+        rates = zip(lane.scopes, limits, strict=True)
+        is_free = self._shares.left(lane.carrier, lane.account_id) > 0 and all(
+            limit is None or self._started[scope] < limit for scope, limit in rates
+        )
+        if is_free:
+            self._started.update(lane.scopes)
+            self._shares.take(lane.carrier, lane.account_id)
+        return is_free
+
     def under_way(self, lane: Lane) -> int:
         """How many calls the lane's account has in this mode."""
         return self._active[lane.scopes[0]]
@@ -101,21 +121,38 @@ class Rooms:
             yield limit.per_second - self._started[scope]
 
 
-def admit(most: int, *, shares: Shares, now: datetime) -> list[UUID]:
-    """Up to `most` waiting calls that may be dialled now, whose turn it is first.
+@contextmanager
+def turn() -> Iterator[datetime]:
+    """A claim's transaction and its moment. Until its end no other worker claims anything."""
+    with transaction.atomic():
+        if connection.vendor == "postgresql":  # SQLite has one writer at a time anyway
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIM_LOCK])
+        yield timezone.now()
 
-    To be called in the transaction that begins their dials: until its end no other worker
-    admits any. `shares` says what this worker itself has under way.
+
+def rooms_of(lanes: Sequence[Lane], *, shares: Shares, now: datetime) -> Rooms:
+    """What each of `lanes` may start. `shares` says what this worker itself has under way."""
+    recent = Dial.objects.filter(last_asked_at__gt=now - SECOND)
+    return Rooms(
+        {**_limits_of_carriers(), **_limits_of_accounts(lanes), **_limits_of_agents(lanes)},
+        active=_counted(Call.objects.active().values_list(*Lane._fields)),
+        started=_counted(recent.values_list(*(f"call__{name}" for name in Lane._fields))),
+        shares=shares.copy(),
+    )
+
+
+def admit(most: int, *, lanes: Sequence[Lane], rooms: Rooms, now: datetime) -> list[UUID]:
+    """Up to `most` waiting calls of `lanes` that may be dialled now, whose turn it is first.
+
+    To be called in a `turn`, which begins their dials.
     """
-    _take_turns()
-    lanes = _waiting_lanes(now=now)
-    if not lanes:
-        return []
-    rooms = _rooms(lanes, shares=shares, now=now)
     open_lanes = [lane for lane in lanes if rooms.of(lane, most=1)]
     chosen = sorted(open_lanes, key=rooms.under_way)[:MOST_LANES]
+    if not chosen or most <= 0:
+        return []
     # Of many lanes a few calls each will do: what they leave is taken by the next claim.
-    each = max(2 * most // max(len(chosen), 1), 4)
+    each = max(2 * most // len(chosen), 4)
     heads = _heads({lane: rooms.of(lane, most=each) for lane in chosen}, now=now)
     return list(_in_turn(heads, most=most, rooms=rooms))
 
@@ -124,11 +161,13 @@ def place_of(call: Call, *, now: datetime) -> tuple[int, float]:
     """A queued call's place among its account's, from 1, and the seconds that it may well wait."""
     queued = Call.objects.filter(account_id=call.account_id, mode=call.mode, status=Status.QUEUED)
     earlier = Q(due_at__lt=call.due_at) | Q(due_at=call.due_at, id__lt=call.id)
-    ahead = queued.filter(earlier).count()
+    ahead = queued.filter(earlier)[:MOST_AHEAD].count()
     until_due = (call.due_at - now).total_seconds() if call.due_at else 0.0
-    account = Account.objects.get(id=call.account_id)
-    turns = ahead // max(account.max_concurrent_calls, 1)
-    return ahead + 1, max(until_due, 0.0) + turns * _usual_seconds(call)
+    under_way = Call.objects.active().filter(account_id=call.account_id, mode=call.mode).count()
+    places = max(Account.objects.get(id=call.account_id).max_concurrent_calls, 1)
+    # Places that are taken are thought to be half through, so a full house is half a turn.
+    turns = (ahead + under_way) // places - (0.5 if under_way >= places else 0)
+    return ahead + 1, max(until_due, 0.0) + max(turns, 0) * _usual_seconds(call)
 
 
 def _in_turn(heads: Sequence[Waiting], *, most: int, rooms: Rooms) -> Iterable[UUID]:
@@ -152,23 +191,6 @@ def _in_turn(heads: Sequence[Waiting], *, most: int, rooms: Rooms) -> Iterable[U
 
 
 # What is waiting, and what is under way -----------------------------------------------------------
-
-
-def _take_turns() -> None:
-    if connection.vendor != "postgresql":
-        return  # SQLite has one writer at a time anyway
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIM_LOCK])
-
-
-def _rooms(lanes: Sequence[Lane], *, shares: Shares, now: datetime) -> Rooms:
-    recent = Dial.objects.filter(asked_at__gt=now - SECOND)
-    return Rooms(
-        {**_limits_of_carriers(), **_limits_of_accounts(lanes), **_limits_of_agents(lanes)},
-        active=_counted(Call.objects.active().values_list(*Lane._fields)),
-        started=_counted(recent.values_list(*(f"call__{name}" for name in Lane._fields))),
-        shares=shares.copy(),
-    )
 
 
 def _counted(groups: Any) -> Counter[Scope]:
@@ -203,7 +225,7 @@ def _by_mode(kind: str, rows: Any) -> dict[Scope, Limit]:
     }
 
 
-def _waiting_lanes(*, now: datetime) -> list[Lane]:
+def waiting_lanes(*, now: datetime) -> list[Lane]:
     """The lanes whose first call is due, whose first call is due longest first."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

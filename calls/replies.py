@@ -1,5 +1,6 @@
 """What a carrier's reply changes: where its dial stands, and when a worker looks at it next."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db.models import F, Value
@@ -8,7 +9,7 @@ from django.utils import timezone
 
 from calls import lifecycle
 from calls.carriers.base import Accepted, CarrierError
-from calls.models import Call, Dial, DialStatus
+from calls.models import Call, Dial, DialQuerySet, DialStatus
 from calls.questions import Job, Outcome, Reply
 from calls.reports import Report, Snapshot
 from core.backoff import jittered
@@ -60,7 +61,10 @@ def _record_refusal(job: Job, error: CarrierError, *, now: datetime) -> None:
         _end_refused(job, error, now=now)
     else:
         wait = jittered(ASK_AGAIN * 2 ** (job.order.ask - 1))
-        _hold(job, due_at=now + wait, asked_at=None)
+        # Only while no report contradicts the refusal: then the carrier has it after all.
+        still = _mine(job).filter(status=DialStatus.ASKING)
+        if not still.update(due_at=now + wait, asked_at=None, lease_token=None):
+            _hold(job, due_at=now + RECONCILE_AGAIN)
 
 
 def _record_look(job: Job, outcome: Outcome) -> None:
@@ -80,14 +84,23 @@ def _record_look(job: Job, outcome: Outcome) -> None:
 def _record_snapshot(job: Job, snapshot: Snapshot, *, now: datetime) -> None:
     if snapshot.results:
         lifecycle.keep_results(dial_id=job.order.dial_id, results=snapshot.results)
-    # In the order in which it happened, so that an answer told of after the end still counts.
-    for report in sorted(snapshot.reports, key=lambda one: (one.at, lifecycle.ORDER[one.status])):
+    for report in _in_order(snapshot.reports):
         lifecycle.apply(dial_id=job.order.dial_id, report=report)
     if job.is_canceled:
         _end_canceled(job, now=now)
     elif job.is_overdue and not job.is_news(snapshot):
         _end_overdue(job, now=now)
     _hold(job, due_at=snapshot.look_at)
+
+
+def _in_order(reports: Iterable[Report]) -> list[Report]:
+    """As it happened, so that an answer told of after the end still counts; each thing once,
+    however often a carrier says it."""
+    ordered = sorted(reports, key=lambda one: (one.at, lifecycle.ORDER[one.status]))
+    firsts: dict[tuple[str, str], Report] = {}
+    for report in ordered:
+        firsts.setdefault((report.status, report.answered_by), report)
+    return list(firsts.values())
 
 
 def _end_canceled(job: Job, *, now: datetime) -> None:
@@ -131,13 +144,13 @@ def _end_overdue(job: Job, *, now: datetime) -> None:
 
 
 def _end_refused(job: Job, error: CarrierError, *, now: datetime) -> None:
-    if _is_cancel_requested(job):
-        _end(job, status=DialStatus.CANCELED, reason="on_request", now=now)
-        return
-    report = Report(
+    failed = Report(
         status=DialStatus.FAILED, at=now, reason=error.reason, was_not_taken=not error.permanent
     )
-    lifecycle.apply(dial_id=job.order.dial_id, report=report)
+    canceled = Report(status=DialStatus.CANCELED, at=now, reason="on_request")
+    report = canceled if _is_cancel_requested(job) else failed
+    if not lifecycle.refuse(dial_id=job.order.dial_id, report=report):
+        _hold(job, due_at=now + RECONCILE_AGAIN)
 
 
 def _end(job: Job, *, status: DialStatus, reason: str, now: datetime) -> None:
@@ -154,13 +167,17 @@ def _hold(
 ) -> None:
     """Give the lease back: look again at `due_at`, or at the deadline if that comes first; when it
     has passed, in `overdue_again` at the latest."""
-    mine = Dial.objects.filter(id=job.order.dial_id, lease_token=job.token, ended_at=None)
     overdue = Greatest(F("deadline_at"), Value(timezone.now() + overdue_again))
-    mine.update(due_at=Least(Value(due_at), overdue), lease_token=None, **fields)
+    _mine(job).update(due_at=Least(Value(due_at), overdue), lease_token=None, **fields)
     # Asked for while we were at it: whoever cancels leaves a dial under lease to us.
     if not job.is_canceled and _is_cancel_requested(job):
         idle = Dial.objects.filter(id=job.order.dial_id, lease_token=None, ended_at=None)
         idle.update(due_at=timezone.now())
+
+
+def _mine(job: Job) -> DialQuerySet:
+    """The dial, unless it has ended, or the lease ran out and another worker has it."""
+    return Dial.objects.filter(id=job.order.dial_id, lease_token=job.token, ended_at=None)
 
 
 def _is_cancel_requested(job: Job) -> bool:

@@ -25,11 +25,6 @@ def encoding_of(text: str) -> str:
     return GSM_7 if ALPHABET.issuperset(text) else UCS_2
 
 
-def weight_of(text: str) -> int:
-    """Septets or UTF-16 code units, as `encoding_of` says."""
-    return sum(_weights(text))
-
-
 def split(text: str) -> list[str]:
     """`text` as the segments it is sent in.
 

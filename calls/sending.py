@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from calls import message_lifecycle as lifecycle
 from calls.carriers import carrier_named
-from calls.carriers.base import Accepted, Carrier, CarrierError, CarrierUncertain, MessageOrder
+from calls.carriers.base import Accepted, CarrierError, CarrierUncertain, MessageOrder
 from calls.message_queue import Leased, lease_due
 from calls.models import Message, MessageQuerySet, MessageStatus
 from calls.orders import Credentials, credentials_of, message_order
@@ -131,7 +131,7 @@ def _ask(job: Job, done: Callable[[Reply], None]) -> None:
 def _question(job: Job) -> Outcome:
     """Ask the carrier, in a thread that knows nothing of the database."""
     try:
-        carrier = _carrier(job.message.carrier)
+        carrier = carrier_named(job.message.carrier)
         if not job.is_ask:
             return carrier.fetch_sms(job.order)
         if timezone.now() >= job.order.asked_at + LEASE:
@@ -144,14 +144,6 @@ def _question(job: Job) -> Outcome:
         # A carrier that fails in a way it did not foresee may have taken the order all the same.
         log.exception("carrier_broke", carrier=job.message.carrier)
         return CarrierUncertain(type(error).__name__)
-
-
-def _carrier(name: str) -> Carrier:
-    try:
-        return carrier_named(name)
-    except KeyError:
-        # It was taken out of the settings since.
-        raise CarrierError("No such carrier", permanent=True, reason="carrier_removed") from None
 
 
 # Recording ----------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """How the world sees a call: the same in answers and in events."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -79,6 +81,29 @@ class CallSerializer(serializers.ModelSerializer[Call]):
         return call.reason or None
 
 
+class MomentField(serializers.DateTimeField):
+    """RFC 3339, whose times say their zone: nobody's nine o'clock is taken for another's."""
+
+    default_error_messages = {"naive": "must say its zone, as 2026-01-31T09:00:00+01:00"}
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if value.tzinfo is None:
+            self.fail("naive")
+        return super().enforce_timezone(value)
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A name that it does not know is refused: a misspelt `scheduledAt` would ring at once."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = (
+            [name for name in data if name not in self.fields] if isinstance(data, Mapping) else []
+        )
+        if unknown:
+            raise serializers.ValidationError(dict.fromkeys(unknown, "is no field of this request"))
+        return super().to_internal_value(data)
+
+
 class QueueSerializer(serializers.Serializer[Any]):
     position = serializers.IntegerField(help_text="Among the account's queued calls, from 1.")
     expectedWait = serializers.IntegerField(help_text="Seconds, as its newest calls suggest.")
@@ -87,7 +112,9 @@ class QueueSerializer(serializers.Serializer[Any]):
 class CallDetailSerializer(CallSerializer):
     """One call with what was asked for of its time, and its place while it waits."""
 
-    scheduledAt = serializers.DateTimeField(source="scheduled_at", allow_null=True)
+    scheduledAt = serializers.DateTimeField(
+        source="planned_at", allow_null=True, help_text="Not to be dialled before."
+    )
     expiresAt = serializers.DateTimeField(
         source="last_moment", allow_null=True, help_text="Null unless it waits."
     )

@@ -144,6 +144,14 @@ def find_call(api_key: ApiKey, call_id: object) -> Call:
     return min(calls, key=lambda call: (call.id != parsed, call.mode != api_key.mode))
 
 
+def find_call_to_end(api_key: ApiKey, call_id: object) -> Call:
+    """As `find_call`, but no test key ends a live call. Raises CallNotFound."""
+    call = find_call(api_key, call_id)
+    if (call.mode, api_key.mode) == (Mode.LIVE, Mode.TEST):
+        raise CallNotFound
+    return call
+
+
 def cancel_call(call: Call) -> Call:
     """Cancel a call that is not answered yet, have one that is hung up; the call as it is now.
 

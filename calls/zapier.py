@@ -22,7 +22,7 @@ from agents.zapier import zapier_error
 from calls import services
 from calls.errors import CallNotRecorded
 from calls.models import TERMINAL, Call, Status
-from calls.serializers import JSON_OBJECT, disposition
+from calls.serializers import JSON_OBJECT, MomentField, disposition
 from core.errors import InternalError, InvalidRequest
 from core.ids import parse_id
 from core.responses import error_response
@@ -59,8 +59,8 @@ class OutboundCallSerializer(serializers.Serializer[Any]):
 class TimingSerializer(serializers.Serializer[Any]):
     """What is read strictly: a call at the wrong hour is worse than none."""
 
-    scheduled_at = serializers.DateTimeField(required=False)
-    expires_at = serializers.DateTimeField(required=False)
+    scheduled_at = MomentField(required=False)
+    expires_at = MomentField(required=False)
     retry = RetrySerializer(required=False)
     ignore_calling_hours = serializers.BooleanField(required=False)
 
@@ -106,7 +106,8 @@ class OutboundCallView(ZapierView):
             402: zapier_error("insufficient credits"),
             403: zapier_error(
                 "agent disabled; do not call; country not allowed; outside calling hours; "
-                "person called too often"
+                "person called too often; This key lacks the scope zapier; "
+                "This key may not be used from this address"
             ),
             404: zapier_error("agent not found"),
             409: zapier_error("call_id already used"),
@@ -195,12 +196,19 @@ def _made_up() -> Call:
 def _timing(inputs: Mapping[str, Any]) -> dict[str, Any]:
     given = dict(inputs)
     if isinstance(given.get("retry"), str):
-        given["retry"] = read_json(given["retry"].encode())
+        given["retry"] = _rule(given["retry"])
     timing = TimingSerializer(data=given)
     if not timing.is_valid():
         name, why = next(iter(timing.errors.items()))
         raise InvalidRequest(f"{name} cannot be read: {_first(why)}")
     return dict(timing.validated_data)
+
+
+def _rule(text: str) -> Any:
+    try:
+        return read_json(text.encode())
+    except ParseError as error:
+        raise InvalidRequest(f"retry cannot be read: {error.detail}") from None
 
 
 def _first(errors: Any) -> str:

@@ -1,7 +1,18 @@
 """How the operators' pages look, and what their sidebar leads to."""
 
+from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+
+
+def sees(request: HttpRequest, model: str) -> bool:
+    """Whether the operator may see the list of `auth.user`, say."""
+    from django.apps import apps  # settings are read before there are models
+    from django.contrib import admin
+
+    pages = admin.site.get_model_admin(apps.get_model(model))
+    return bool(pages.has_view_permission(request))
+
 
 UNFOLD = {
     "SITE_TITLE": "Outdial",
@@ -112,11 +123,13 @@ UNFOLD = {
                         "title": "Users",
                         "icon": "person",
                         "link": reverse_lazy("admin:auth_user_changelist"),
+                        "permission": lambda request: sees(request, "auth.user"),
                     },
                     {
-                        "title": "Groups",
+                        "title": "Roles",
                         "icon": "group",
                         "link": reverse_lazy("admin:auth_group_changelist"),
+                        "permission": lambda request: sees(request, "auth.group"),
                     },
                 ],
             },

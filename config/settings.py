@@ -182,6 +182,7 @@ LIVE_KEY_REQUESTS_PER_MINUTE = 60
 TEST_KEY_REQUESTS_PER_MINUTE = 600
 BAD_KEYS_PER_MINUTE = 60
 BAD_AGENT_SECRETS_PER_MINUTE = 20
+LOGINS_PER_MINUTE = {"login-address": 10, "login-username": 5}
 
 # Carriers -----------------------------------------------------------------------------------------
 
@@ -303,6 +304,10 @@ WHITENOISE_USE_FINDERS = True
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
+# Not Strict: a link from a mail or a chat should find its reader logged in.
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SECURE_SSL_REDIRECT = REQUIRE_HTTPS
 # The API refuses plain http instead: a redirect comes after the key was sent in clear.
 SECURE_REDIRECT_EXEMPT = [r"^api/"]

@@ -1,7 +1,41 @@
 """The operators' site."""
 
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from unfold.sites import UnfoldAdminSite
 
 
 class OutdialAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
     index_title = "Overview"
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        from config.login import seconds_to_wait  # the site is made before the models
+
+        seconds = seconds_to_wait(request) if request.method == "POST" else 0
+        if not seconds:
+            answer: HttpResponse = super().login(request, extra_context)
+            return answer
+        context = {
+            **self.each_context(request),
+            "seconds": seconds,
+            "login_url": request.get_full_path(),
+        }
+        return TemplateResponse(
+            request,
+            "admin/login_limited.html",
+            context,
+            status=429,
+            headers={"Retry-After": str(seconds), "Cache-Control": "no-store"},
+        )
+
+    def accounts_of(self, user: AbstractBaseUser | AnonymousUser) -> list[UUID] | None:
+        """The accounts that every page of `user` is limited to; None: no limit."""
+        from agents.access import accounts_of  # the site is made before the models
+
+        return accounts_of(user)

@@ -1,7 +1,7 @@
 """What the operators' pages share: rows made by services, nothing deleted, secrets shown once."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import wraps
 from typing import Any
@@ -11,7 +11,7 @@ from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, UUIDField
 from django.forms import Form, ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -22,6 +22,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 from unfold.utils import display_for_label
@@ -31,17 +32,92 @@ from core.ids import native_id, parse_id
 NONE = "—"
 
 
-class OperatorAdmin(ModelAdmin):
-    """Rows are found by either form of their id; most are never deleted: each has a history."""
+class OwnRowsFilter(AutocompleteSelectFilter):
+    """Names the chosen row only where the operator may see it."""
 
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        rows = self.model_admin.choices_of(self.field.remote_field.model, self.request)
+        for choice in super().choices(changelist):
+            choice["form"].fields[self.lookup_kwarg].queryset = rows
+            yield choice
+
+
+class OperatorAdmin(ModelAdmin):
+    """Rows are found by either form of their id; most are never deleted: each has a history.
+
+    An operator who is given some accounts sees, chooses and changes only what is theirs.
+    """
+
+    # How a row leads to its account: `account`, `subscription__account`, or `id` of accounts
+    # themselves. None: it has none, and is for operators of every account.
+    account_path: str | None
     id_prefix = ""
     deletes = False
     list_per_page = 50
     show_facets = admin.ShowFacets.NEVER
     empty_value_display = NONE
 
+    def accounts(self, request: HttpRequest) -> list[UUID] | None:
+        """The ids of the operator's accounts; None: every account."""
+        if not hasattr(request, "operators_accounts"):
+            accounts = self.admin_site.accounts_of(request.user)
+            request.operators_accounts = accounts  # type: ignore[attr-defined]
+        found: list[UUID] | None = request.operators_accounts  # type: ignore[attr-defined]
+        return found
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        accounts = self.accounts(request)
+        if accounts is None:
+            return rows
+        path = self.account_path
+        return rows.filter(**{f"{path}__in": accounts}) if path else rows.none()
+
+    def choices_of(self, model: type[Model], request: HttpRequest) -> QuerySet[Any]:
+        """The rows of another model that the operator may choose."""
+        related = self.admin_site.get_model_admin(model)
+        rows: QuerySet[Any] = related.get_queryset(request)
+        return rows
+
+    def get_field_queryset(
+        self, db: str | None, db_field: Any, request: HttpRequest
+    ) -> QuerySet[Any] | None:
+        model = db_field.remote_field.model
+        return self.choices_of(model, request) if self.admin_site.is_registered(model) else None
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == self.account_path and self.accounts(request) is not None:
+            kwargs["required"] = True  # without one it would be everybody's
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return [
+            (one[0], OwnRowsFilter)
+            if isinstance(one, tuple) and one[1] is AutocompleteSelectFilter
+            else one
+            for one in super().get_list_filter(request)
+        ]
+
+    def _concerns(self, request: HttpRequest) -> bool:
+        return self.account_path is not None or self.accounts(request) is None
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._concerns(request) and bool(super().has_module_permission(request))
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._concerns(request) and bool(super().has_view_permission(request, obj))
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._concerns(request) and bool(super().has_change_permission(request, obj))
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        # A new account would be none of those that a limited operator was given.
+        is_open = self.account_path not in (None, "id") or self.accounts(request) is None
+        return is_open and bool(super().has_add_permission(request))
+
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return self.deletes and bool(super().has_delete_permission(request, obj))
+        may = self.deletes and self._concerns(request)
+        return may and bool(super().has_delete_permission(request, obj))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         # A filter that says yes or no to the start of a hash gives it away bit by bit.
@@ -60,7 +136,7 @@ class OperatorAdmin(ModelAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         found = parse_id(self.id_prefix, search_term)
-        if found:
+        if found and isinstance(self.opts.pk, UUIDField):
             return queryset.filter(id=found), False
         result: tuple[QuerySet[Any], bool] = super().get_search_results(
             request, queryset, search_term
@@ -234,7 +310,7 @@ def labelled(
     return decorate
 
 
-def link_to(label: str, id: UUID, *, site: admin.AdminSite) -> str:
+def native_link(label: str, id: UUID, *, site: admin.AdminSite) -> str:
     """The native id of a row of the model `label` (as `calls.call`), leading to its page."""
     model = apps.get_model(label)
     page: Any = site.get_model_admin(model)

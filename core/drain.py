@@ -15,10 +15,13 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+import structlog
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from core.wake import forget_wake
+
+log = structlog.get_logger(__name__)
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -30,6 +33,9 @@ FRESH_SECONDS = 30.0
 # Due, but not to be had (another worker is at it, or its share is used up): look again after this.
 BLOCKED_SECONDS = 0.2
 STOP_GRACE_SECONDS = 5.0
+# How long a run that failed tries to write down what was under way, and how often.
+SAVE_SECONDS = 30.0
+SAVE_AGAIN_SECONDS = 1.0
 
 _stopped_at = float("inf")
 _drains: list["Drain[Any, Any]"] = []
@@ -83,6 +89,8 @@ class Drain(ABC, Generic[Job, Result]):
 
     def __init__(self) -> None:
         self._inbox: _Inbox[Result] = _Inbox()
+        self._in_flight = 0
+        self._unwritten: list[Result] = []
         self._running = threading.Lock()
         self._wanted = threading.Event()
         _drains.append(self)
@@ -132,35 +140,61 @@ class Drain(ABC, Generic[Job, Result]):
     def _drain(self, linger: float) -> None:
         # A new inbox: results of a run that an error cut short must not count in this one.
         self._inbox = _Inbox()
+        self._in_flight, self._unwritten = 0, []
         self.begin()
-        fresh_until, in_flight = 0.0, 0
-        unwritten: list[Result] = []
+        try:
+            self._work(linger)
+        except Exception:
+            self._save()
+            raise
+
+    def _work(self, linger: float) -> None:
+        fresh_until = 0.0
         while True:
             self._wanted.clear()
             if time.monotonic() >= fresh_until:
                 _refresh_connection()
                 fresh_until = time.monotonic() + FRESH_SECONDS
-            claimed = self._refill(self.slots - in_flight)
-            in_flight += claimed
-            if unwritten:
-                self.record(unwritten)
-                unwritten = []
+            claimed = self._refill(self.slots - self._in_flight)
+            self._in_flight += claimed
+            if self._unwritten:
+                self._write()
                 if not claimed:
                     continue  # what was written may have made room
-            wait = self._seconds_to_wait(claimed=claimed, full=in_flight >= self.slots)
-            if not in_flight and (wait > linger or _is_stopping()):
+            wait = self._seconds_to_wait(claimed=claimed, full=self._in_flight >= self.slots)
+            if not self._in_flight and (wait > linger or _is_stopping()):
                 return
             if wait <= 0 and _is_stopping():
                 return  # what still runs is left to its lease
-            results = self._inbox.take(
-                min(wait, LINGER_SECONDS), most=in_flight, gather_seconds=self.gather_seconds
-            )
-            in_flight -= len(results)
+            results = self._take(min(wait, LINGER_SECONDS))
             self.ended(results)
             if results and self.is_urgent(results):
-                self.record(results)
-            else:
-                unwritten = results
+                self._write()
+
+    def _take(self, seconds: float) -> list[Result]:
+        results = self._inbox.take(
+            seconds, most=self._in_flight, gather_seconds=self.gather_seconds
+        )
+        self._in_flight -= len(results)
+        self._unwritten += results
+        return results
+
+    def _write(self) -> None:
+        self.record(self._unwritten)
+        self._unwritten = []
+
+    def _save(self) -> None:
+        """An error ends this run, a lost database perhaps: what was under way is written down all
+        the same if it can be. What a carrier answered must not be asked of it twice."""
+        until = time.monotonic() + (STOP_GRACE_SECONDS if _is_stopping() else SAVE_SECONDS)
+        while (self._in_flight or self._unwritten) and time.monotonic() < until:
+            self.ended(self._take(SAVE_AGAIN_SECONDS))
+            try:
+                _refresh_connection()
+                self._write()
+            except Exception:
+                log.exception("results_not_saved", drain=self.name, results=len(self._unwritten))
+                time.sleep(SAVE_AGAIN_SECONDS)
 
     def _refill(self, free: int) -> int:
         if free <= 0 or _is_stopping():

@@ -13,6 +13,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 ERRORS = {
     400: "The request is invalid; `fields` says where",
     401: "The key is missing or invalid",
+    403: "The key lacks the scope that is needed, or may not be used from this address",
     404: "There is no such thing in this account",
     413: "The body is larger than 64 KiB",
     415: "The body is not JSON",
@@ -29,6 +30,10 @@ NATIVE_ERROR = {
             "properties": {
                 "code": {"type": "string", "description": "Stable; for programs."},
                 "message": {"type": "string", "description": "For people."},
+                "scope": {
+                    "type": "string",
+                    "description": "Which one is missing, with scope_missing.",
+                },
                 "fields": {
                     "type": "object",
                     "additionalProperties": {"type": "string"},
@@ -66,6 +71,14 @@ class ApiSchema(AutoSchema):
 
     def get_description(self) -> str:  # type: ignore[override] # the stubs mix up two bases
         return ""
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        operation = super().get_operation(*args, **kwargs)
+        scope = getattr(self.view, "scopes", {}).get(self.method)
+        if operation and scope:
+            needs = f"Needs the scope `{scope}`."
+            operation["description"] = f"{operation.get('description', '')} {needs}".strip()
+        return operation
 
     def get_tags(self) -> list[str]:
         return [self.path.removeprefix("/api/").removeprefix("v1/").split("/")[0]]

@@ -19,6 +19,13 @@ from tests.receiver import Receiver, receiving
 from webhooks.delivery import deliveries
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Booted installs first: they mostly wait, so a second worker has the core meanwhile, and
+    what is left to share out at the end is short."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
 def _fresh_limits() -> None:
     cache.clear()

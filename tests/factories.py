@@ -43,7 +43,7 @@ def make_account(*, name: str = "Clinic", credits: str | None = "1000") -> Accou
 
 
 def make_key(account: Account, *, mode: str = "live", **fields: Any) -> str:
-    return create_key(account, name=f"{mode} key", mode=mode, **fields)[1]
+    return create_key(account, **{"name": f"{mode} key", "mode": mode, **fields})[1]
 
 
 def make_agent(

@@ -1,19 +1,32 @@
 """An operator at the admin pages."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
+
+from agents.access import set_accounts
+from agents.models import Account
 
 
 class Operator:
-    """A browser in which an administrator has logged in."""
+    """A browser in which an administrator has logged in, or somebody with a role and accounts."""
 
-    def __init__(self, *, username: str = "olivia") -> None:
+    def __init__(
+        self,
+        *,
+        username: str = "olivia",
+        role: str | None = None,
+        accounts: Iterable[Account] | None = None,
+    ) -> None:
         self.browser = Client()
         # Without a password: hashing one takes longer than most of these tests.
-        user = User.objects.create(username=username, is_staff=True, is_superuser=True)
-        self.browser.force_login(user)
+        self.user = User.objects.create(username=username, is_staff=True, is_superuser=not role)
+        if role:
+            self.user.groups.add(Group.objects.get(name=role))
+            set_accounts(self.user, accounts)
+        self.browser.force_login(self.user)
 
     def get(self, path: str, **query: str) -> Any:
         return self.browser.get(f"/admin/{path}", query)

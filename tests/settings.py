@@ -2,13 +2,13 @@
 
 import os
 import tempfile
-from urllib.parse import urlsplit
+
+from tests.workers import own_redis
 
 os.environ.setdefault("VAR_DIR", tempfile.mkdtemp(prefix="outdial-test-"))
 os.environ.setdefault("LOG_LEVEL", "ERROR")
 if os.environ.get("REDIS_URL"):
-    # Tests empty their Redis database, so they use one that nothing else does.
-    os.environ["REDIS_URL"] = urlsplit(os.environ["REDIS_URL"])._replace(path="/15").geturl()
+    os.environ["REDIS_URL"] = own_redis(os.environ["REDIS_URL"], first=15)
 
 from config.settings import *  # noqa: F403
 

@@ -41,6 +41,7 @@ DELIVERY_LABELS = {
 @admin.register(Subscription)
 class SubscriptionAdmin(SubscriptionControls):
     form = SubscriptionForm
+    account_path = "account"
     id_prefix = "whk"
     credential = "signing secret"
     advice = (
@@ -247,6 +248,7 @@ def pretty(body: str) -> str:
 
 @admin.register(Delivery)
 class DeliveryAdmin(DeliveryControls, ReadOnlyAdmin):
+    account_path = "subscription__account"
     id_prefix = "dlv"
     list_display = ["made", "type", "url", "account", "standing", "attempts", "next_attempt"]
     list_filter = [
@@ -307,6 +309,7 @@ class DeliveryAdmin(DeliveryControls, ReadOnlyAdmin):
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
+    account_path = "account"
     id_prefix = "evt"
     list_display = ["made", "type", "account", "agent", "subject"]
     list_filter = [("account", AutocompleteSelectFilter), "created_at"]

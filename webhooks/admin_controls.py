@@ -159,13 +159,15 @@ class DeliveryControls(OperatorAdmin):
         description="Redeliver selected", permissions=["redeliver"], variant=ActionVariant.PRIMARY
     )
     def redeliver_selected(self, request: HttpRequest, queryset: DeliveryQuerySet) -> None:
-        picked = queryset.count()
+        picked = list(queryset)
         sent = redeliver_all(queryset)
+        for delivery in picked:
+            self.log_change(request, delivery, "Asked to redeliver it, with others.")
         if sent:
-            messages.success(request, f"{sent} of {picked} sent again.")
-        if left := picked - sent:
+            messages.success(request, f"{sent} of {len(picked)} sent again.")
+        if left := len(picked) - sent:
             why = "their webhook is off or removed, or they are being sent at this moment"
-            messages.warning(request, f"{left} of {picked} left alone: {why}.")
+            messages.warning(request, f"{left} of {len(picked)} left alone: {why}.")
 
 
 def _has_enabled(delivery: Delivery) -> bool:

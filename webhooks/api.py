@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from agents.scopes import Scope
 from agents.serializers import SecretSerializer
 from agents.views import NativeListView, NativeView
 from core.schema import error
@@ -33,6 +34,8 @@ COLUMNS = {
 
 
 class WebhookListView(NativeListView):
+    scopes = {"GET": Scope.WEBHOOKS, "POST": Scope.WEBHOOKS}
+
     @extend_schema(
         operation_id="listWebhooks",
         summary="List webhooks, newest first",
@@ -62,6 +65,8 @@ class OneWebhookView(NativeView):
 
 
 class WebhookView(OneWebhookView):
+    scopes = {"GET": Scope.WEBHOOKS, "PATCH": Scope.WEBHOOKS, "DELETE": Scope.WEBHOOKS}
+
     @extend_schema(
         operation_id="getWebhook", summary="Look at a webhook", responses=WebhookSerializer
     )
@@ -94,6 +99,8 @@ class WebhookView(OneWebhookView):
 
 
 class WebhookSecretView(OneWebhookView):
+    scopes = {"POST": Scope.WEBHOOKS}
+
     @extend_schema(
         operation_id="rotateWebhookSecret",
         summary="Replace a webhook's secret; the old one signs too for 24 hours",
@@ -105,6 +112,8 @@ class WebhookSecretView(OneWebhookView):
 
 
 class WebhookTestView(OneWebhookView):
+    scopes = {"POST": Scope.WEBHOOKS}
+
     @extend_schema(
         operation_id="testWebhook",
         summary="Send a test event to a webhook",
@@ -117,6 +126,8 @@ class WebhookTestView(OneWebhookView):
 
 
 class RecoverView(OneWebhookView):
+    scopes = {"POST": Scope.WEBHOOKS}
+
     @extend_schema(
         operation_id="recoverWebhook",
         summary="Send again what failed or was held since a time",
@@ -132,6 +143,8 @@ class RecoverView(OneWebhookView):
 
 
 class WebhookHealthView(OneWebhookView):
+    scopes = {"GET": Scope.WEBHOOKS}
+
     @extend_schema(
         operation_id="getWebhookHealth",
         summary="How a webhook's endpoint does, over the last 24 hours",
@@ -142,6 +155,8 @@ class WebhookHealthView(OneWebhookView):
 
 
 class WebhookDeliveryListView(NativeListView):
+    scopes = {"GET": Scope.WEBHOOKS}
+
     @extend_schema(
         operation_id="listDeliveries",
         summary="List a webhook's deliveries, newest first",
@@ -160,6 +175,8 @@ class WebhookDeliveryListView(NativeListView):
 
 
 class DeliveryView(NativeView):
+    scopes = {"GET": Scope.WEBHOOKS}
+
     @extend_schema(
         operation_id="getDelivery",
         summary="Look at a delivery: what was sent, and every attempt",
@@ -171,6 +188,8 @@ class DeliveryView(NativeView):
 
 
 class RedeliverView(NativeView):
+    scopes = {"POST": Scope.WEBHOOKS}
+
     @extend_schema(
         operation_id="redeliver",
         summary="Send a delivery again, whatever became of it",

@@ -1,137 +1,252 @@
-"""Requests to a carrier that know whether they went out, and that end in time.
+"""One HTTP exchange with a carrier's server, which ends in time and knows whether it began.
 
-Whether an order may be given again depends on one thing: whether a byte of it reached the network.
+Whether an order may be given again depends on one thing: whether a byte of it left this machine.
 So the connection itself tells, rather than the many names that a failure may have.
 """
 
+import io
+import json
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
+import structlog
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+
+from calls.carriers.base import CarrierError, CarrierUncertain
+from core.version import VERSION
 
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 10.0
+# A snapshot may carry the transcript of an hour.
+MAX_ANSWER_BYTES = 1024 * 1024
+# Servers close what is idle, many after 2 s, and an order that crosses with that is lost without a
+# trace: it cannot be known whether it was read.
+IDLE_SECONDS = 1.0
+# More than a worker has under way at once; servers, and connections to one of them.
+SERVERS, CONNECTIONS = 64, 128
 
 Form = Mapping[str, str | int | Sequence[str]]
 
-
-class NotSent(Exception):
-    """Nothing of the request left this machine."""
-
-
-class AnswerLost(Exception):
-    """The request went out, at least in part, and no whole answer came back."""
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Answer:
+    """`body` is cut at MAX_ANSWER_BYTES."""
+
     status: int
-    body: Any  # what its JSON says; None where it is none
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """The JSON object that it is; empty where it is none."""
+        return object_in(self.body) or {}
 
 
-def ask(method: str, url: str, *, auth: tuple[str, str], form: Form | None = None) -> Answer:
-    """One request, never repeated, never redirected; connections are kept, one thread's its own.
-
-    It ends 10 s after it began. Where names and addresses alone took that long, nothing is sent.
-    Raises NotSent, AnswerLost.
-    """
-    _line.begin()
-    cut = threading.Timer(TOTAL_SECONDS, _line.cutter())
-    cut.daemon = True
-    cut.start()
+def object_in(body: bytes) -> dict[str, Any] | None:
+    """The JSON object in `body`; None where there is none."""
     try:
-        response = _line.session.request(
-            method,
-            url,
-            data=form,
-            auth=auth,
-            timeout=(CONNECT_SECONDS, TOTAL_SECONDS),
-            allow_redirects=False,
-        )
-    except (requests.RequestException, OSError, ValueError) as error:
-        failure = AnswerLost if _line.is_sent else NotSent
-        raise failure(type(error).__name__) from None
-    finally:
-        cut.cancel()
-    if time.monotonic() >= _line.ends:
-        raise AnswerLost("Too late")  # a head that was cut reads like a whole one
-    return Answer(status=response.status_code, body=_json(response))
-
-
-def _json(response: requests.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
         return None
+    return value if isinstance(value, dict) else None
 
 
-class _Line(threading.local):
-    """This thread's session, and how far its request has come."""
+def check_url(text: str) -> None:
+    """Raises ValueError, with a sentence for the operator, for what is no server's address."""
+    parts = urlsplit(text)
+    is_plain = not (parts.username or parts.password or parts.query or parts.fragment)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain:
+        raise ValueError("Write it as https://voice.example.org/outdial, with nothing after it.")
+    _ = parts.port  # raises ValueError too
 
-    def __init__(self) -> None:
-        self.session = requests.Session()
-        self.session.trust_env = False
-        for scheme in ("http://", "https://"):
-            self.session.mount(scheme, _Adapter(max_retries=0))
-        self.begin()
+
+def ask(
+    method: str,
+    url: str,
+    *,
+    data: Form | bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    auth: tuple[str, str] | None = None,
+) -> Answer:
+    """What the server answers, whatever its status; it is asked once, and never redirected.
+
+    `data` is a form or a body as it is, `auth` a name and password. It ends 10 s after it began,
+    but for the time that a name takes to be resolved. Raises CarrierError where nothing left this
+    machine, a permanent one where nothing ever can, and CarrierUncertain where no whole answer came
+    back. Neither says more than the kind of failure.
+    """
+    _progress.begin()
+    headers = {"User-Agent": f"Outdial/{VERSION}", **(headers or {})}
+    try:
+        request = requests.Request(method, url, headers=headers, data=data, auth=auth).prepare()
+        with _connections.send(request, stream=True, timeout=TOTAL_SECONDS) as response:
+            return Answer(status=response.status_code, body=_read(response.raw))
+    except (OSError, HTTPError, ValueError) as error:
+        failure = _failure(error)
+    raise failure  # out here, where no traceback leads to the other
+
+
+def _read(raw: Any) -> bytes:
+    body = b""
+    while len(body) < MAX_ANSWER_BYTES and (part := raw.read(MAX_ANSWER_BYTES - len(body))):
+        body += part
+    return body
+
+
+def _failure(error: Exception) -> CarrierError | CarrierUncertain:
+    name = _name(error)
+    log.warning("carrier_exchange_failed", error=name, is_sent=_progress.is_sent)
+    if _progress.is_sent:
+        return CarrierUncertain(name)
+    if isinstance(error, ValueError):
+        # No such address can be, or no such header.
+        return CarrierError(name, permanent=True, reason="carrier_not_configured")
+    return CarrierError(name, permanent=False, reason="carrier_down")
+
+
+def _name(error: BaseException) -> str:
+    """Of what began it. Its text may hold what is secret."""
+    while error.__context__:
+        error = error.__context__
+    return type(error).__name__
+
+
+# Connections: any thread's in turn, so how far a request has come is the thread's -----------------
+
+
+class _Progress(threading.local):
+    """How far this thread's request has come."""
+
+    ends = 0.0
+    is_sent = False
 
     def begin(self) -> None:
-        self.is_sent = False
         self.ends = time.monotonic() + TOTAL_SECONDS
-        self._sockets: list[socket.socket] = []
+        self.is_sent = False
 
-    def go_out(self, through: socket.socket) -> None:
-        """The next byte is about to leave. Raises TimeoutError when it is too late for that."""
-        self._sockets.append(through)
-        if time.monotonic() >= self.ends:
+    def seconds_left(self) -> float:
+        """Raises TimeoutError where there are none."""
+        left = self.ends - time.monotonic()
+        if left <= 0:
             raise TimeoutError
-        self.is_sent = True
-
-    def cutter(self) -> Callable[[], None]:
-        """What ends the request from another thread, wherever it is stuck."""
-        sockets = self._sockets
-
-        def cut() -> None:
-            for one in sockets:
-                with suppress(OSError):  # it has ended by itself
-                    # Not TLS's own, which forgets its state under the thread that reads.
-                    socket.socket.shutdown(one, socket.SHUT_RDWR)
-
-        return cut
+        return left
 
 
-class _Telling(HTTPConnection):
+_progress = _Progress()
+
+
+class _Reader(io.RawIOBase):
+    """What comes in while there is time, however it drips."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw, self._socket = raw, sock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._socket.settimeout(_progress.seconds_left())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock))
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+    _answered_at = 0.0
+
+    def _new_conn(self) -> socket.socket:
+        """Its base has a timeout for each of the server's addresses, and none for all."""
+        found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+        failure = OSError()
+        for family, kind, protocol, _, address in found:
+            new = socket.socket(family, kind, protocol)
+            try:
+                _connect(new, address)
+            except OSError as error:
+                new.close()
+                failure = error
+            else:
+                return new
+        raise failure
+
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        _line.go_out(self.sock)
+        self.sock.settimeout(_progress.seconds_left())
+        _progress.is_sent = True
         super().send(data)
 
+    def getresponse(self) -> Any:
+        response = super().getresponse()
+        self._answered_at = time.monotonic()
+        return response
 
-class _TellingTLS(_Telling, HTTPSConnection):
+    @property
+    def is_connected(self) -> bool:
+        """Asked before it is used again."""
+        return super().is_connected and time.monotonic() < self._answered_at + IDLE_SECONDS
+
+
+def _connect(new: socket.socket, address: Any) -> None:
+    new.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    new.settimeout(min(CONNECT_SECONDS, _progress.seconds_left()))
+    new.connect(address)
+    # Of a TLS handshake too, and of all of it: Python counts the steps of one together.
+    new.settimeout(_progress.seconds_left())
+
+
+class _SecureConnection(_Connection, HTTPSConnection):
     pass
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Telling
+    ConnectionCls = _Connection
 
 
-class _PoolTLS(HTTPSConnectionPool):
-    ConnectionCls = _TellingTLS
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
 
 
-class _Adapter(HTTPAdapter):
+class _Connections(HTTPAdapter):
+    """Used without a session: there are no cookies, redirects, proxies or .netrc to turn off."""
+
+    def __init__(self) -> None:
+        super().__init__(pool_connections=SERVERS, pool_maxsize=CONNECTIONS, max_retries=0)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTLS}
+        # The system's authorities, and those of SSL_CERT_FILE, beside those that requests brings.
+        context = ssl.create_default_context()
+        context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+        super().init_poolmanager(*args, ssl_context=context, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
+        """The context does; here requests would read its authorities for every connection."""
 
 
-_line = _Line()
+_connections = _Connections()

@@ -47,11 +47,14 @@ class CallQuerySet(OfAccount["Call"]):
         """Waiting calls whose time to be dialled has come, longest waiting first."""
         return self.filter(status=Status.QUEUED, due_at__lte=now).order_by("due_at", "id")
 
-    def late(self, *, now: datetime) -> Self:
-        """Waiting calls that are not to be dialled any more, the latest first."""
-        given = Q(expires_at__lte=now)
-        usual = Q(expires_at=None, due_at__lte=now - WAITS_FOR)
-        return self.filter(given | usual, status__in=WAITING).order_by("expires_at", "due_at")
+    def late(self, *, now: datetime) -> tuple[Self, Self]:
+        """Waiting calls that are not to be dialled any more: by their own word, and by ours.
+
+        Two, because each has an index of its own.
+        """
+        given = self.filter(expires_at__lte=now, status__in=WAITING).order_by("expires_at")
+        usual = self.filter(due_at__lte=now - WAITS_FOR, status=Status.QUEUED).order_by("due_at")
+        return given, usual.filter(expires_at=None)
 
     def known_as(self, call_id: UUID) -> Self:
         """Those whose own id it is, or whose client chose it."""
@@ -178,6 +181,12 @@ class Call(models.Model):
         return round((self.ended_at - self.started_at).total_seconds())
 
     @property
+    def planned_at(self) -> datetime | None:
+        """What it waits for while it is scheduled, which rules may have put off; else what the
+        client said."""
+        return self.due_at if self.status == Status.SCHEDULED else self.scheduled_at
+
+    @property
     def last_moment(self) -> datetime | None:
         """When it is canceled if it still waits then; None where it does not wait."""
         if self.status not in WAITING or not self.due_at:
@@ -205,13 +214,20 @@ class DialStatus(models.TextChoices):
 
 
 class DialQuerySet(models.QuerySet["Dial"]):
-    def due(self, *, now: datetime) -> Self:
-        """Dials that a worker has to ask for, look after, or end."""
-        return self.filter(ended_at=None, due_at__lte=now).order_by("due_at", "id")
+    def to_look_at(self, *, now: datetime) -> Self:
+        """Dials that a carrier may hold, to be looked after or ended."""
+        return self._due(now).filter(ended_at=None, asked_at__isnull=False)
+
+    def to_ask_again(self, *, now: datetime) -> Self:
+        """Dials that a carrier proved not to hold, to be asked for once more."""
+        return self._due(now).filter(ended_at=None, asked_at=None)
 
     def stray(self, *, now: datetime) -> Self:
         """Dials to hang up: we gave up on them, and the carrier took them after all."""
-        return self.filter(stray_since__isnull=False, due_at__lte=now).order_by("due_at", "id")
+        return self._due(now).filter(stray_since__isnull=False)
+
+    def _due(self, now: datetime) -> Self:
+        return self.filter(due_at__lte=now).order_by("due_at", "id")
 
 
 class Dial(models.Model):
@@ -231,6 +247,8 @@ class Dial(models.Model):
     answered_by = models.CharField(max_length=10, blank=True)
     asks = models.PositiveSmallIntegerField(default=0)
     asked_at = models.DateTimeField(null=True)
+    # Whatever came of it: carriers count how often they are asked.
+    last_asked_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     # When a worker has to look at it next, and the moment from which it is overdue.
@@ -253,7 +271,7 @@ class Dial(models.Model):
         ]
         indexes = [
             models.Index(fields=["due_at"], condition=Q(ended_at__isnull=True), name="dial_due"),
-            models.Index(fields=["asked_at"], name="dial_asked"),
+            models.Index(fields=["last_asked_at"], name="dial_asked"),
             models.Index(
                 fields=["due_at"], condition=Q(stray_since__isnull=False), name="dial_stray"
             ),

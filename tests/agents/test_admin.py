@@ -205,13 +205,19 @@ def test_ledger_is_only_read(operator: Operator, account: Account) -> None:
 
 def test_key_is_shown_once_and_works(operator: Operator, account: Account) -> None:
     answer = operator.post(
-        "agents/apikey/add/", account=account.id, name="CRM", mode="test", requests_per_minute="7"
+        "agents/apikey/add/",
+        account=account.id,
+        name="CRM",
+        mode="test",
+        scopes=["calls:read", "calls:write"],
+        requests_per_minute="7",
     )
 
     key = shown_secret(answer)
     stored = ApiKey.objects.get()
     assert stored.digest == digest(key)
     assert (stored.account, stored.mode, stored.requests_per_minute) == (account, "test", 7)
+    assert stored.scopes == ["calls:write", "calls:read"]
     assert Api(key).get("/api/v1/account").status_code == 200
     later = operator.read("agents/apikey/")
     later += operator.read(f"agents/apikey/{stored.id}/change/")
@@ -233,12 +239,14 @@ def test_key_keeps_its_account_and_mode(
         account=stranger.id,
         name="ERP",
         mode="live",
+        scopes=["sms"],
         requests_per_minute="",
     )
 
     assert answer.status_code == 302
     stored.refresh_from_db()
     assert (stored.name, stored.account, stored.mode) == ("ERP", account, "test")
+    assert stored.scopes == ["sms"]
 
 
 def test_key_cannot_be_made_expired(operator: Operator, account: Account) -> None:

@@ -1,10 +1,10 @@
 """So many requests a minute for a key."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import redis
-from django.conf import settings
+from pytest_django import Settings
 
 from agents import throttling
 from agents.models import Account
@@ -51,11 +51,11 @@ def test_errors_carry_the_headers_too(api: Api) -> None:
 
 
 @pytest.fixture
-def _redis_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2)
-    script = gone.register_script(throttling.COUNT_SCRIPT)
-    monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1")
-    monkeypatch.setattr(throttling, "_script", lambda: script)
+def _redis_gone(settings: Settings) -> Iterator[None]:
+    settings.REDIS_URL = "redis://127.0.0.1:1"
+    throttling._script.cache_clear()  # one connection a process: have it made anew
+    yield
+    throttling._script.cache_clear()
 
 
 @pytest.mark.usefixtures("_redis_gone")

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from agents.models import Account, Agent
 from calls.carriers.base import Accepted, CarrierError, CarrierUncertain, DialOrder
-from calls.dialing import claim_calls, dialing
+from calls.dialing import claim_asks, dialing
 from calls.models import Call, CallEvent, Dial, DialStatus
 from calls.questions import Reply
 from calls.shares import Shares
@@ -130,7 +130,7 @@ def test_a_wish_while_the_carrier_is_being_asked_waits_for_its_answer(
 ) -> None:
     call = place(api, story_agent)
     carrier.on_fetch = says((0.0, DialStatus.DIALING))
-    [job] = claim_calls(1, shares=Shares(), now=timezone.now())
+    [job] = claim_asks(1, shares=Shares())
     cancel(api, call)
     assert ended(call) == ("dialing", "")
     accepted = carrier.dial(job.order)
@@ -146,7 +146,7 @@ def test_a_refused_ask_is_not_repeated_when_it_was_canceled(
     api: Api, story_agent: Agent, carrier: StoryCarrier, work: Work, permanent: bool
 ) -> None:
     call = place(api, story_agent)
-    [job] = claim_calls(1, shares=Shares(), now=timezone.now())
+    [job] = claim_asks(1, shares=Shares())
     cancel(api, call)
     error = CarrierError("429", permanent=permanent, reason="carrier_busy")
     dialing().begin()
@@ -224,6 +224,16 @@ def test_a_strangers_call_is_not_there(api: Api, stranger_api: Api, agent: Agent
     assert ended(call)[0] == "queued"
 
 
+def test_a_test_key_ends_no_live_call(api: Api, test_api: Api, agent: Agent) -> None:
+    live = place(api, agent)
+    assert cancel(test_api, live).status_code == 404
+    assert ended(live)[0] == "queued"
+
+
+def test_a_live_key_cancels_a_test_call(api: Api, test_api: Api, agent: Agent) -> None:
+    assert cancel(api, place(test_api, agent)).status_code == 200
+
+
 @pytest.mark.django_db(transaction=True)
 def test_cancel_races_with_the_worker(api: Api, account: Account, carrier: StoryCarrier) -> None:
     """Whoever is first: it is dialled and hung up, or never dialled at all."""
@@ -250,4 +260,43 @@ def test_cancel_races_with_the_worker(api: Api, account: Account, carrier: Story
     assert {order.call_id for order in carrier.dialled} == {
         order.call_id for order in carrier.hung_up
     }
+    assert told() == ["call.failed"] * 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancel_races_with_another_ask(
+    api: Api, account: Account, carrier: StoryCarrier, clock: Any
+) -> None:
+    """Between two asks: it is canceled and never asked again, or asked again and hung up."""
+
+    def refuse(order: DialOrder) -> Accepted:
+        raise CarrierError("429", permanent=False, reason="carrier_busy")
+
+    agent = make_agent(account, carrier="story")
+    for _ in range(20):
+        api.post(SEND, {"agentId": agent.native_id, "toNumber": NUMBER})
+    carrier.on_dial = refuse
+    dialing().run(linger=0)
+    carrier.on_dial, carrier.on_fetch = carrier.accept, says(RINGING)
+    carrier.dialled.clear()
+    clock.shift(timedelta(seconds=2))
+    calls = list(Call.objects.all())
+
+    def cancel_all(_: object) -> None:
+        try:
+            for call in calls:
+                cancel(api, call)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as threads:
+        wishes = threads.submit(cancel_all, None)
+        dialing().run(linger=0)
+        wishes.result()
+    dialing().run(linger=0)
+    assert {ended(call) for call in calls} == {("canceled", "on_request")}
+    asked, hung_up = (
+        {order.call_id for order in orders} for orders in (carrier.dialled, carrier.hung_up)
+    )
+    assert asked == hung_up
     assert told() == ["call.failed"] * 20

@@ -4,15 +4,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from agents.models import Account
+from calls.carriers import carrier_named
 from calls.carriers.base import Accepted, CarrierError, CarrierUncertain, DialOrder
-from calls.dialing import claim_calls, claim_dials, dialing
+from calls.dialing import claim_asks, claim_looks, dialing
 from calls.models import Call, CallEvent, Dial, DialStatus
 from calls.questions import LEASE, Reply
 from calls.reports import Report, Snapshot
@@ -59,6 +62,20 @@ def test_a_refusal_is_asked_again_until_it_is_enough(
     assert (call.status, call.reason) == ("failed", "carrier_busy")
     assert [order.ask for order in carrier.dialled] == [1, 2, 3, 4, 5]
     assert Dial.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("gone", "carrier_removed"), ("mute", "not_supported")]
+)
+def test_a_carrier_that_is_no_more_or_places_no_calls(
+    call: Call, work: Work, settings: Any, name: str, reason: str
+) -> None:
+    settings.CARRIERS = {**settings.CARRIERS, "mute": "calls.carriers.base.Carrier"}
+    Call.objects.update(carrier=name)
+    work()
+    call.refresh_from_db()
+    assert (call.status, call.reason) == ("failed", reason)
+    assert call.cost == 0
 
 
 @pytest.mark.parametrize("error", [CarrierUncertain("cut"), RuntimeError("a bug")])
@@ -154,10 +171,10 @@ def test_a_carrier_that_cannot_be_reached_ends_the_call_at_last(
 def test_a_worker_that_died_before_the_answer_leaves_it_to_reconcile(
     call: Call, carrier: StoryCarrier, work: Work, clock: time_machine.Traveller
 ) -> None:
-    jobs = claim_calls(10, shares=Shares(), now=timezone.now())  # and then this worker is gone
+    jobs = claim_asks(10, shares=Shares())  # and then this worker is gone
     assert len(jobs) == 1
     assert jobs[0].is_ask
-    assert claim_dials(10, shares=Shares(), now=timezone.now()) == []
+    assert claim_looks(10, shares=Shares()) == []
     carrier.on_fetch = says((1, DialStatus.RINGING), (8, DialStatus.COMPLETED))
     clock.shift(LEASE + timedelta(seconds=1))
     work()
@@ -169,7 +186,7 @@ def test_a_worker_that_died_before_the_answer_leaves_it_to_reconcile(
 def test_a_worker_that_woke_too_late_does_not_ask(
     call: Call, carrier: StoryCarrier, clock: time_machine.Traveller, work: Work
 ) -> None:
-    job = claim_calls(10, shares=Shares(), now=timezone.now())[0]
+    job = claim_asks(10, shares=Shares())[0]
     clock.shift(LEASE)
     done: list[object] = []
     dialing().start([job], done.append)
@@ -181,11 +198,11 @@ def test_a_worker_that_woke_too_late_does_not_ask(
 def test_who_lost_the_lease_writes_no_time(
     call: Call, carrier: StoryCarrier, clock: time_machine.Traveller
 ) -> None:
-    claim_calls(10, shares=Shares(), now=timezone.now())
+    claim_asks(10, shares=Shares())
     clock.shift(LEASE)
-    slow = claim_dials(10, shares=Shares(), now=timezone.now())[0]
+    slow = claim_looks(10, shares=Shares())[0]
     clock.shift(LEASE)
-    claim_dials(10, shares=Shares(), now=timezone.now())
+    claim_looks(10, shares=Shares())
     due_at = Dial.objects.get().due_at
     far = Snapshot(reports=(), look_at=timezone.now() + timedelta(days=1))
     dialing().record([Reply(job=slow, outcome=far)])
@@ -201,9 +218,7 @@ def test_many_workers_ask_once(api: Api, account: Account, carrier: StoryCarrier
 
     def claim(_: int) -> list[str]:
         try:
-            return [
-                job.order.to_number for job in claim_calls(10, shares=Shares(), now=timezone.now())
-            ]
+            return [job.order.to_number for job in claim_asks(10, shares=Shares())]
         finally:
             connection.close()
 
@@ -242,9 +257,20 @@ def test_reports_that_come_at_once_count_in_the_order_in_which_they_happened(
 def test_a_reply_that_cannot_be_written_takes_no_other_with_it(
     call: Call, carrier: StoryCarrier
 ) -> None:
-    job = claim_calls(10, shares=Shares(), now=timezone.now())[0]
+    job = claim_asks(10, shares=Shares())[0]
     wrong = Snapshot(reports=(Report(DialStatus.RINGING, "now"),), look_at=timezone.now())  # type: ignore[arg-type]
     right = Accepted(carrier_id="c-1", look_at=timezone.now())
     broken = replace(job, is_ask=False)
     dialing().record([Reply(job=broken, outcome=wrong), Reply(job=job, outcome=right)])
     assert Dial.objects.get().carrier_id == "c-1"
+
+
+def test_a_carrier_that_was_taken_out_of_the_settings_ends_the_call(
+    call: Call, carrier: StoryCarrier, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carrier_named.cache_clear()
+    monkeypatch.delitem(settings.CARRIERS, "story")
+    work(for_=timedelta(seconds=5))
+    call.refresh_from_db()
+    assert (call.status, call.reason) == ("failed", "carrier_removed")
+    monkeypatch.undo()

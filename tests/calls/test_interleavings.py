@@ -25,7 +25,7 @@ from agents.credits import top_up
 from agents.models import Account, LedgerEntry
 from calls import lifecycle
 from calls.carriers.base import Accepted, CarrierError, CarrierUncertain
-from calls.dialing import claim_calls, claim_dials, dialing
+from calls.dialing import claim_asks, claim_looks, dialing
 from calls.errors import CallAlreadyEnded
 from calls.models import ACTIVE, TERMINAL, Call, Dial, DialStatus
 from calls.questions import Job, Reply, put
@@ -97,8 +97,8 @@ class Interleavings(RuleBasedStateMachine):
         now = timezone.now()
         lifecycle.promote_due(now=now)
         lifecycle.expire_due(now=now)
-        jobs = claim_dials(4, shares=Shares(), now=now)
-        self.asked += jobs + claim_calls(4, shares=Shares(), now=now)
+        jobs = claim_looks(4, shares=Shares())
+        self.asked += jobs + claim_asks(4, shares=Shares())
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data(), answer=st.sampled_from(ANSWERS))

@@ -18,7 +18,7 @@ from calls.reports import Report
 from tests.factories import NUMBER, Api
 from webhooks.models import Event
 
-T0 = timezone.now().replace(microsecond=0)
+T0 = timezone.now().replace(microsecond=0) - timedelta(hours=1)
 RINGING = Report(DialStatus.RINGING, T0 + timedelta(seconds=1))
 ANSWERED = Report(DialStatus.IN_PROGRESS, T0 + timedelta(seconds=3))
 COMPLETED = Report(DialStatus.COMPLETED, T0 + timedelta(seconds=10))
@@ -207,3 +207,21 @@ def test_the_last_credits_are_spent_and_no_more(
     account = Account.objects.get()
     assert account.credits == 0
     assert account.reserved == 50
+
+
+@pytest.mark.parametrize("minutes", [-4, 4])
+def test_a_carriers_wrong_clock_changes_neither_the_bill_nor_the_deadline(
+    api: Api, agent: Agent, minutes: int
+) -> None:
+    api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": NUMBER})
+    with transaction.atomic():
+        calls = lifecycle.take_waiting([Call.objects.get().id])
+        [dial] = lifecycle.begin_dials(calls, lease=timedelta(seconds=15), now=timezone.now())
+    off = timedelta(minutes=minutes)
+    for status in (DialStatus.RINGING, DialStatus.IN_PROGRESS):
+        lifecycle.apply(dial_id=dial.id, report=Report(status, timezone.now() + off))
+    dial.refresh_from_db()
+    assert abs(dial.deadline_at - timezone.now() - timedelta(seconds=600)) < timedelta(seconds=5)
+    lifecycle.apply(dial_id=dial.id, report=Report(DialStatus.COMPLETED, timezone.now()))
+    assert Call.objects.get().cost == 1
+    assert Call.objects.get().duration in (0, 1)

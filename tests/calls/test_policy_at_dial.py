@@ -135,3 +135,14 @@ def test_those_who_may_not_be_called_hold_up_nobody(
     work(for_=timedelta(seconds=8))
     assert Call.objects.filter(status="canceled", reason="country_not_allowed").count() == 60
     assert Call.objects.get(to_number=LONDON).status == "completed"
+
+
+def test_a_deleted_agents_calls_are_not_dialled(
+    api: Api, agent: Agent, noon: time_machine.Traveller, work: Work
+) -> None:
+    later = (NOON + timedelta(hours=1)).isoformat()
+    send(api, agent, scheduledAt=later)
+    assert api.delete(f"/api/v1/agents/{agent.native_id}").status_code == 204
+    work(for_=timedelta(hours=2))
+    assert ended() == ("canceled", "agent_disabled")
+    assert Dial.objects.count() == 0

@@ -14,13 +14,14 @@ from django.db import connection
 from django.utils import timezone
 
 from agents.models import Account, Agent
-from calls import queue
-from calls.carriers.base import Accepted, DialOrder
-from calls.dialing import claim_calls, dialing
+from calls import lifecycle, queue
+from calls.carriers.base import Accepted, CarrierError, DialOrder
+from calls.dialing import claim_asks, dialing
 from calls.models import Call, Dial, DialStatus
 from calls.shares import ACCOUNT_SHARE, CARRIER_SHARE, SLOTS, Shares
 from tests.calls.story import StoryCarrier, says
 from tests.factories import NUMBER, Api, make_account, make_agent
+from webhooks.models import Event
 
 Work = Callable[..., None]
 
@@ -50,7 +51,7 @@ def queue_calls(
 
 
 def claimed(limit: int = SLOTS, *, shares: Shares | None = None) -> list[Any]:
-    jobs = claim_calls(limit, shares=shares or Shares(), now=timezone.now())
+    jobs = claim_asks(limit, shares=shares or Shares())
     return [job.order.call_id for job in jobs]
 
 
@@ -286,4 +287,45 @@ def test_the_claim_asks_few_questions(
 
 
 def test_nothing_waits(db: None) -> None:
-    assert queue.admit(10, shares=Shares(), now=timezone.now()) == []
+    assert queue.waiting_lanes(now=timezone.now()) == []
+    assert claimed() == []
+
+
+def test_refused_asks_count_and_wait_their_second(
+    account: Account, agent: Agent, carrier: StoryCarrier, clock: Any
+) -> None:
+    """Whoever says "too many" is asked no more often for it."""
+
+    def refuse(order: DialOrder) -> Accepted:
+        raise CarrierError("429", permanent=False, reason="carrier_busy")
+
+    carrier.on_dial = refuse
+    story = make_agent(account, carrier="story")
+    limit(story, calls_per_second=1)
+    queue_calls(story, count=12)
+    began = timezone.now()
+    for _ in range(100):
+        dialing().run(linger=0)
+        clock.shift(timedelta(seconds=0.1))
+    seconds = (timezone.now() - began).total_seconds()
+    assert seconds / 2 <= len(carrier.dialled) <= seconds + 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ends_of_many_accounts_at_once_do_not_block_each_other() -> None:
+    accounts = [make_account(name=f"Shop {number}") for number in range(4)]
+    since = timezone.now() - timedelta(hours=30)
+    for account in accounts:
+        queue_calls(make_agent(account), count=15, since=since)
+    Call.objects.update(expires_at=None)
+
+    def expire(_: object) -> None:
+        try:
+            lifecycle.expire_due(now=timezone.now())
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(expire, range(8)))
+    assert set(Call.objects.values_list("status", "reason")) == {("canceled", "expired")}
+    assert Event.objects.count() == 60

@@ -165,3 +165,39 @@ def test_an_agents_rule_is_set_by_the_api(api: Api, agent: Agent) -> None:
     answer = api.patch(f"/api/v1/agents/{agent.native_id}", {"retry": RULE})
     assert answer.json()["retry"] == RULE
     assert api.patch(f"/api/v1/agents/{agent.native_id}", {"retry": None}).json()["retry"] is None
+
+
+@pytest.mark.parametrize("part", [{"causes": ["busy"]}, {"attempts": 2}, {}])
+def test_a_part_of_a_rule_is_none(api: Api, agent: Agent, part: Any) -> None:
+    answer = api.patch(f"/api/v1/agents/{agent.native_id}", {"retry": part})
+    assert answer.status_code == 400
+    agent.refresh_from_db()
+    assert agent.retry is None
+
+
+def test_a_rule_that_cannot_be_read_lets_the_call_end(
+    api: Api, account: Account, work: Work
+) -> None:
+    agent = make_agent(account, retry={"causes": ["busy"]})
+    call = send(api, agent, BUSY)
+    work(for_=timedelta(minutes=1))
+    call.refresh_from_db()
+    assert call.status == "busy"
+
+
+def test_who_answered_is_not_called_again_however_it_ended(
+    api: Api, account: Account, carrier: StoryCarrier, work: Work
+) -> None:
+    def dropped(order: DialOrder) -> Snapshot:
+        now = timezone.now()
+        ended = Report(DialStatus.NO_ANSWER, now, answered_at=now)
+        return Snapshot(reports=(ended,), look_at=now)
+
+    carrier.on_fetch = dropped
+    call = send(api, make_agent(account, carrier="story", retry=RULE), "+14155550123")
+    work(for_=timedelta(minutes=30))
+    call.refresh_from_db()
+    assert call.status == "no_answer"
+    assert call.started_at
+    assert len(carrier.dialled) == 1
+    assert told() == ["call.failed", "call.started"]

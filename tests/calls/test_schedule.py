@@ -81,6 +81,23 @@ def test_times_that_make_no_sense_are_refused(
     assert Call.objects.count() == 0
 
 
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"scheduleAt": "2030-01-01T09:00:00Z"}, "scheduleAt"),
+        ({"scheduledAt": "2030-01-01T09:00:00"}, "scheduledAt"),
+        ({"expiresAt": "2030-01-01"}, "expiresAt"),
+    ],
+)
+def test_what_could_be_misread_is_refused(
+    api: Api, agent: Agent, given: dict[str, str], field: str
+) -> None:
+    answer = send(api, agent, **given)
+    assert answer.status_code == 400
+    assert list(answer.json()["error"]["fields"]) == [field]
+    assert Call.objects.count() == 0
+
+
 def test_a_slow_clock_is_forgiven(api: Api, agent: Agent) -> None:
     answer = send(api, agent, scheduledAt=in_(minutes=-4))
     assert (answer.status_code, answer.json()["callStatus"]) == (201, "queued")
@@ -123,7 +140,8 @@ def test_zapier_schedules_too(account: Account, live_key: str, agent: Agent) -> 
     [
         ({"scheduled_at": "soon"}, "scheduled_at cannot be read: "),
         ({"retry": {"causes": ["rain"], "attempts": 2}}, "retry cannot be read: "),
-        ({"retry": "no"}, "The body is not valid JSON"),
+        ({"retry": "no"}, "retry cannot be read: "),
+        ({"scheduled_at": "2030-01-01T09:00:00"}, "scheduled_at cannot be read: must say its zone"),
         ({"scheduled_at": "2020-01-01T00:00:00Z"}, "scheduled_at is in the past"),
     ],
 )

@@ -8,13 +8,13 @@ from django.utils import timezone
 
 from agents.models import Account
 from calls import lifecycle
-from calls.carriers.base import CarrierUncertain, DialOrder
-from calls.dialing import claim_calls, dialing
+from calls.carriers.base import CarrierError, CarrierUncertain, DialOrder
+from calls.dialing import claim_asks, dialing
 from calls.models import Call, CallEvent, Dial, DialStatus
 from calls.questions import Reply
 from calls.reports import Report
 from calls.shares import Shares
-from tests.calls.story import StoryCarrier
+from tests.calls.story import StoryCarrier, says
 from tests.factories import NUMBER, Api, make_agent
 from webhooks.models import Event
 
@@ -60,10 +60,83 @@ def test_news_of_an_end_is_no_reason_to_hang_up(
     assert carrier.hung_up == []
 
 
-def test_old_news_is_none(given_up: Dial, carrier: StoryCarrier, work: Work) -> None:
-    lifecycle.apply(dial_id=given_up.id, report=Report(DialStatus.RINGING, given_up.asked_at))  # type: ignore[arg-type]
+@pytest.mark.parametrize("minutes", [-4, 4])
+def test_a_clock_that_is_off_hides_no_stray(
+    given_up: Dial, carrier: StoryCarrier, work: Work, minutes: int
+) -> None:
+    at = timezone.now() + timedelta(minutes=minutes)
+    lifecycle.apply(dial_id=given_up.id, report=Report(DialStatus.RINGING, at))
+    work(for_=timedelta(seconds=5))
+    assert len(carrier.hung_up) == 1
+
+
+def test_late_repeats_of_what_the_carrier_ended_itself_are_no_stray(
+    api: Api, account: Account, carrier: StoryCarrier, work: Work
+) -> None:
+    carrier.on_fetch = says((1, DialStatus.RINGING), (3, DialStatus.BUSY))
+    agent = make_agent(account, carrier="story")
+    api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": NUMBER})
+    work(for_=timedelta(seconds=20))
+    lifecycle.apply(dial_id=Dial.objects.get().id, report=late(DialStatus.RINGING))
     work(for_=timedelta(seconds=20))
     assert carrier.hung_up == []
+
+
+def test_what_was_refused_and_rings_all_the_same_is_not_ordered_again(
+    api: Api, account: Account, carrier: StoryCarrier, work: Work
+) -> None:
+    """A proxy said 429 in the engine's place, and the engine reports that it rings."""
+    agent = make_agent(account, carrier="story")
+    api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": NUMBER})
+    [job] = claim_asks(1, shares=Shares())
+    refusal = CarrierError("429", permanent=False, reason="carrier_busy")
+    dialing().begin()
+    dialing().record([Reply(job=job, outcome=refusal)])
+    now = timezone.now()
+    lifecycle.apply(dial_id=job.order.dial_id, report=Report(DialStatus.IN_PROGRESS, now))
+    carrier.on_fetch = says((0, DialStatus.IN_PROGRESS), (20, DialStatus.COMPLETED))
+    work()
+    assert carrier.dialled == []
+    assert Call.objects.get().status == "completed"
+
+
+@pytest.mark.parametrize("permanent", [True, False])
+def test_a_refusal_that_comes_after_the_ringing_is_not_believed(
+    api: Api, account: Account, carrier: StoryCarrier, work: Work, permanent: bool
+) -> None:
+    agent = make_agent(account, carrier="story")
+    api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": NUMBER})
+    [job] = claim_asks(1, shares=Shares())
+    now = timezone.now()
+    lifecycle.apply(dial_id=job.order.dial_id, report=Report(DialStatus.RINGING, now))
+    refusal = CarrierError("no", permanent=permanent, reason="carrier_busy")
+    dialing().begin()
+    dialing().record([Reply(job=job, outcome=refusal)])
+    carrier.on_fetch = says((0, DialStatus.RINGING), (9, DialStatus.BUSY))
+    work()
+    assert carrier.dialled == []
+    assert (Call.objects.get().status, Call.objects.get().reason) == ("busy", "")
+
+
+def test_a_refused_dial_that_was_taken_stops_the_next_try(
+    api: Api, account: Account, carrier: StoryCarrier, work: Work
+) -> None:
+    def refuse(order: DialOrder) -> None:
+        raise CarrierError("429", permanent=False, reason="carrier_busy")
+
+    carrier.on_dial = refuse  # type: ignore[assignment]
+    rule = {"causes": ["failed"], "attempts": 3, "gaps": [600]}
+    agent = make_agent(account, carrier="story", retry=rule)
+    api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": NUMBER})
+    work(for_=timedelta(minutes=1))
+    assert Call.objects.get().status == "queued"
+    now = timezone.now()
+    lifecycle.apply(dial_id=Dial.objects.get().id, report=Report(DialStatus.IN_PROGRESS, now))
+    work(for_=timedelta(minutes=30))
+    assert (Call.objects.get().status, Call.objects.get().reason) == ("failed", "stray_dial")
+    assert len(carrier.hung_up) == 1
+    assert Dial.objects.count() == 1
+    assert Event.objects.count() == 1
 
 
 def test_a_carrier_that_cannot_be_told_is_told_again_for_a_while(
@@ -87,7 +160,7 @@ def test_an_acceptance_that_came_too_late_is_hung_up(
 ) -> None:
     agent = make_agent(account, carrier="story", ring_timeout=5)
     api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": NUMBER})
-    [job] = claim_calls(1, shares=Shares(), now=timezone.now())
+    [job] = claim_asks(1, shares=Shares())
     work()  # its lease ran out, and another worker found no trace
     assert Call.objects.get().reason == "carrier_unknown"
     dialing().begin()

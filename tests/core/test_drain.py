@@ -137,7 +137,30 @@ def test_no_look_is_lost_while_a_run_ends() -> None:
     assert sorted(drain.done) == [number / 1e6 for number in range(50)]
 
 
-def test_an_error_ends_the_run_and_spoils_no_later_one() -> None:
+def test_a_claim_that_fails_loses_no_answer_under_way() -> None:
+    class Failing(Sleeping):
+        def claim(self, free: int) -> list[float]:
+            if self.claims:
+                raise ConnectionError
+            return super().claim(free)
+
+    drain = Failing(0.1, 0.4)
+    with pytest.raises(ConnectionError):
+        drain.run(linger=0)
+    assert drain.done == [0.1, 0.4]
+
+
+def test_results_are_written_when_the_database_is_back() -> None:
+    drain = Sleeping(0.0, 0.3)
+    drain.broken = True
+    threading.Timer(0.8, setattr, [drain, "broken", False]).start()
+    with pytest.raises(ConnectionError):
+        drain.run(linger=0)
+    assert drain.done == [0.0, 0.3]
+
+
+def test_an_error_ends_the_run_and_spoils_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.drain.SAVE_SECONDS", 0.1)
     drain = Sleeping(0.0, 0.3)
     drain.broken = True
     with pytest.raises(ConnectionError):

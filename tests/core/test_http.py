@@ -113,9 +113,10 @@ def test_what_goes_wrong_has_a_name(resolve: dict[str, list[str]]) -> None:
         assert post(url).failure == "connection_closed"
     with speaking(saying(b"nonsense\r\n\r\n")) as url:
         assert post(url).failure == "response_broken"
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    assert post(f"http://127.0.0.1:{port}/").failure == "connection_refused"
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # and does not listen, nor can anybody else
+        port = deaf.getsockname()[1]
+        assert post(f"http://127.0.0.1:{port}/").failure == "connection_refused"
     with speaking(saying(b"HTTP/1.1 200 OK\r\n\r\n")) as url:
         assert post(url.replace("http:", "https:")).failure == "tls_failed"
     assert post("https://10.0.0.1/").failure == "url_refused"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from tests.e2e.product import Demo, Product, installed
 from tests.e2e.switchboard import Switchboard, answering
@@ -47,6 +48,17 @@ def demo(product: Product) -> Demo:
 
 
 @pytest.fixture
+def public(product: Product) -> Product:
+    """The shape that fits the environment, at an address that carriers report to."""
+    product.environment |= {
+        "PUBLIC_URL": f"http://localhost:{product.port}",
+        "SECRET_KEY": "s" * 50,
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+    }
+    return product
+
+
+@pytest.fixture
 def switchboard() -> Iterator[Switchboard]:
     """A carrier's own machine, which counts how often each number was dialled."""
     with answering() as switchboard:
@@ -63,10 +75,7 @@ def recorded(product: Product, switchboard: Switchboard) -> Demo:
     }
     product.boot()
     demo = product.make_demo()
-    changed = demo.test.ask(
-        "PATCH", f"/api/v1/agents/{demo.agent_id}", json={"carrier": "recording"}
-    )
-    assert changed.status_code == 200, changed.text
+    demo.use("recording")
     return demo
 
 

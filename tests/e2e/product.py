@@ -22,6 +22,8 @@ import psycopg
 import redis
 import requests
 
+from tests.workers import own_redis
+
 ROOT = Path(__file__).resolve().parents[2]
 TERMINAL = ("completed", "voicemail", "busy", "no_answer", "failed", "canceled")
 # The machine may be busy with other things.
@@ -109,6 +111,13 @@ class Demo:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["secret"])
 
+    def use(self, carrier: str) -> None:
+        """Let the agent call by this carrier."""
+        changed = self.test.ask(
+            "PATCH", f"/api/v1/agents/{self.agent_id}", json={"carrier": carrier}
+        )
+        assert changed.status_code == 200, changed.text
+
     def order(self, number: str, *, key: str = "test", **fields: Any) -> requests.Response:
         body = {"agentId": self.agent_id, "toNumber": number, **fields}
         client = self.live if key == "live" else self.test
@@ -120,6 +129,10 @@ class Demo:
         answer = self.order(number, key=key, **fields)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["callId"])
+
+    def cancel(self, call_id: str) -> None:
+        answer = self.live.post(f"/api/v1/calls/{call_id}/cancel", {})
+        assert answer.status_code == 200, answer.text
 
     def call(self, call_id: str) -> Any:
         return self.test.get(f"/api/v1/calls/{call_id}").json()
@@ -278,7 +291,7 @@ def installed(folder: Path, *, runs_apart: bool) -> Iterator[Product]:
             "VAR_DIR": str(folder / "var"),
             "WEB_WORKERS": "1",
             **database,
-            **_queues(13),
+            **_queues(),
         }
         product = Product(folder=folder, runs_apart=runs_apart, environment=environment)
         try:
@@ -307,11 +320,11 @@ def _database() -> Iterator[dict[str, str]]:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def _queues(number: int) -> dict[str, str]:
-    """The Redis database with this number, emptied; nothing where there is no Redis."""
+def _queues() -> dict[str, str]:
+    """This worker's Redis database for installs, emptied; nothing where there is no Redis."""
     if not os.environ.get("REDIS_URL"):
         return {}
-    url = urlsplit(os.environ["REDIS_URL"])._replace(path=f"/{number}").geturl()
+    url = own_redis(os.environ["REDIS_URL"], first=11)
     empty_redis(url)
     return {"REDIS_URL": url}
 

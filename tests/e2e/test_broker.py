@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.product import Demo, Product, empty_redis, free_port, wait_until
+from tests.e2e.product import Demo, Product, empty_redis, wait_until
 from tests.e2e.story import assert_told_once
 from tests.receiver import Receiver
 
@@ -50,7 +50,9 @@ def test_calls_placed_while_nobody_works_wait_for_a_worker(apart: Product) -> No
 def broken_redis(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a Redis that is not there, or that takes connections and says nothing."""
     if request.param == "refuses connections":
-        yield f"redis://127.0.0.1:{free_port()}/0"
+        with socket.socket() as deaf:
+            deaf.bind(("127.0.0.1", 0))  # and does not listen, nor can anybody else
+            yield f"redis://127.0.0.1:{deaf.getsockname()[1]}/0"
         return
     with socket.create_server(("127.0.0.1", 0), backlog=1000) as listener:
         yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"

@@ -50,8 +50,7 @@ def demo(product: Product, engine_port: int) -> Demo:
     }
     product.boot()
     demo = product.make_demo()
-    changed = demo.live.ask("PATCH", f"/api/v1/agents/{demo.agent_id}", json={"carrier": "dialer"})
-    assert changed.status_code == 200, changed.text
+    demo.use("dialer")
     return demo
 
 

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import pytest
 
+from tests import npm
 from tests.e2e.conftest import HAS_SERVICES
 from tests.e2e.product import ROOT, Product, installed, wait_until
 from tests.receiver import Receiver, Reply
@@ -95,11 +96,8 @@ class Connection:
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """The integration as an operator has it: a copy, installed from its lock file."""
-    node, npm = _tool("node"), _tool("npm")
-    app = tmp_path_factory.mktemp("zapier") / "app"
-    shutil.copytree(ROOT / "docs/zapier-app", app, ignore=shutil.ignore_patterns("node_modules"))
-    quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    subprocess.run([npm, "ci", *quiet], cwd=app, check=True, timeout=110)
+    node, _ = _tool("node"), _tool("npm")
+    app = npm.installed(ROOT / "docs/zapier-app", factory=tmp_path_factory)
     # Zapier's client takes any variable that looks like a secret for one; it gets none of ours.
     environment = {"PATH": os.environ["PATH"], "NODE_ENV": "test"}
     script = ROOT / "tests/e2e/zapier/app_tester.js"

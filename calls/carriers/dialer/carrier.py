@@ -6,7 +6,6 @@ docs/carriers.md describes the protocol.
 import json
 from collections.abc import Mapping
 from datetime import timedelta
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -25,7 +24,6 @@ from calls.carriers.base import (
     HeardOfMessage,
     MessageOrder,
 )
-from calls.carriers.dialer.exchange import Answer, Exchange, NotConnected
 from calls.carriers.dialer.reports import (
     Unreadable,
     call_report,
@@ -33,26 +31,17 @@ from calls.carriers.dialer.reports import (
     heard_of,
     joined,
     message_report,
-    object_in,
     refusal_in,
     results_in,
     told_in,
 )
 from calls.carriers.dialer.signing import check_secret, signed_headers, token_of
+from calls.carriers.exchange import Answer, ask, check_url
 from calls.reports import MessageSnapshot, Snapshot
 from core.ids import native_id
 
 # It reports by itself; this is for reports that were lost.
 LOOK_AGAIN = timedelta(seconds=30)
-
-
-def check_url(text: str) -> None:
-    """Raises ValueError for what is no address of an engine."""
-    parts = urlsplit(text)
-    is_plain = not (parts.username or parts.password or parts.query or parts.fragment)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain:
-        raise ValueError("Write it as https://voice.example.org/outdial, with nothing after it.")
-    _ = parts.port  # raises ValueError too
 
 
 class DialerCarrier(Carrier):
@@ -71,9 +60,6 @@ class DialerCarrier(Carrier):
             check=check_secret,
         ),
     )
-
-    def __init__(self) -> None:
-        self._exchange = Exchange()
 
     def default_credentials(self) -> Mapping[str, str]:
         if not settings.DIALER_URL:
@@ -138,13 +124,7 @@ class DialerCarrier(Carrier):
         self, order: DialOrder | MessageOrder, *, id: UUID, path: str, body: Mapping[str, object]
     ) -> str:
         """Have the order taken; the engine's id for it, or ours where it says none."""
-        try:
-            answer = self._ask(
-                "POST", order=order, id=id, path=path, body=json.dumps(body).encode()
-            )
-        except NotConnected as error:
-            reason = "carrier_not_configured" if error.is_permanent else "carrier_down"
-            raise CarrierError(str(error), permanent=error.is_permanent, reason=reason) from None
+        answer = self._ask("POST", order=order, id=id, path=path, body=json.dumps(body).encode())
         if answer.status == 429:
             raise CarrierError("It is busy", permanent=False, reason="carrier_busy")
         if 400 <= answer.status < 500:
@@ -152,7 +132,7 @@ class DialerCarrier(Carrier):
             raise CarrierError("It refused", permanent=True, reason=reason)
         if not answer.is_success:
             raise CarrierUncertain(f"The engine answered {answer.status}")
-        return carrier_id_in(object_in(answer.body)) or id.hex
+        return carrier_id_in(answer.said) or id.hex
 
     def _ask(
         self,
@@ -171,7 +151,7 @@ class DialerCarrier(Carrier):
         message_id = str(id) if method == "POST" else f"{id}.{method.lower()}"
         headers = signed_headers(body, id=message_id, secret=secret)
         headers["Content-Type"] = "application/json"
-        return self._exchange.ask(method, url.rstrip("/") + path, body=body, headers=headers)
+        return ask(method, url.rstrip("/") + path, data=body, headers=headers)
 
 
 def _asked(order: DialOrder) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """What a voice engine says, read strictly: in our words, or not at all."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -16,8 +15,8 @@ from calls.carriers.base import (
     DialOrder,
     MessageOrder,
 )
-from calls.carriers.dialer.exchange import Answer
 from calls.carriers.dialer.signing import TOLERANCE, check_signature, check_token
+from calls.carriers.exchange import Answer, object_in
 from calls.explanations import MESSAGE_REASONS, REASONS
 from calls.models import DialStatus, MessageStatus
 from calls.reports import MessageReport, Report, Results
@@ -68,20 +67,11 @@ def heard_of(callback: Callback, *, order: DialOrder | MessageOrder, id: UUID) -
     return said
 
 
-def object_in(body: bytes) -> dict[str, Any] | None:
-    """The JSON object in `body`; None where there is none."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def told_in(answer: Answer) -> Sequence[Mapping[str, Any]]:
     """What the engine answers of an order it knows: one report, or all of them."""
-    said = object_in(answer.body) if answer.is_success else None
-    if said is None:
+    if not answer.is_success:
         raise CarrierUncertain(f"The engine answered {answer.status}")
+    said = answer.said
     reports = said.get("reports", [said] if "status" in said else None)
     if not isinstance(reports, list) or not all(isinstance(one, dict) for one in reports):
         raise CarrierUncertain("The engine's answer has no list of reports")
@@ -139,7 +129,7 @@ def _reason(said: Mapping[str, Any], *, is_failure: bool) -> str:
 
 def refusal_in(answer: Answer, *, is_message: bool) -> str:
     """The stable name of why the engine refused an order."""
-    reason = (object_in(answer.body) or {}).get("reason")
+    reason = answer.said.get("reason")
     known = isinstance(reason, str) and (
         reason in REASONS or (is_message and reason in MESSAGE_REASONS)
     )
@@ -166,9 +156,9 @@ def joined(results: Sequence[Results]) -> Results:
     return Results(**told)
 
 
-def carrier_id_in(said: Mapping[str, Any] | None) -> str:
+def carrier_id_in(said: Mapping[str, Any]) -> str:
     """The engine's own name for the order; empty where it says none."""
-    id = (said or {}).get("id")
+    id = said.get("id")
     return _clean(id)[:MOST_ID] if isinstance(id, str) else ""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from django.conf import settings
 from django.utils import timezone
@@ -26,7 +26,7 @@ from calls.carriers.base import (
     HeardOfMessage,
     MessageOrder,
 )
-from calls.carriers.exchange import Answer, AnswerLost, Form, NotSent, ask
+from calls.carriers.exchange import Answer, Form, ask, check_url
 from calls.carriers.twilio.reasons import ERRORS
 from calls.carriers.twilio.signature import signed_fields
 from calls.carriers.twilio.statuses import (
@@ -52,15 +52,6 @@ def check_account_sid(text: str) -> None:
         raise ValueError("It is AC and 32 hexadecimal digits: Twilio's console shows it.")
 
 
-def check_base_url(text: str) -> None:
-    """Raises ValueError for what is no address of a REST API."""
-    parts = urlsplit(text)
-    is_plain = not (parts.username or parts.password or parts.query or parts.fragment)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain:
-        raise ValueError("Write it as https://api.twilio.com, with nothing after it.")
-    _ = parts.port  # raises ValueError too
-
-
 class TwilioCarrier(Carrier):
     credential_fields = (
         CredentialField(
@@ -75,7 +66,7 @@ class TwilioCarrier(Carrier):
             label="API base URL",
             help="Empty: the server's TWILIO_API_BASE_URL, which is Twilio itself unless set.",
             is_required=False,
-            check=check_base_url,
+            check=check_url,
         ),
     )
 
@@ -107,7 +98,7 @@ class TwilioCarrier(Carrier):
             raise CarrierUncertain("Nobody has told us its SID yet")
         path = f"Calls/{order.carrier_id}.json"
         answer = _ask("POST", order.credentials, path, form={"Status": "completed"})
-        if not _is_success(answer) and _code(answer) not in ALREADY_OVER:
+        if not answer.is_success and _code(answer) not in ALREADY_OVER:
             raise CarrierUncertain(f"It answered {answer.status}")
 
     def send_sms(self, order: MessageOrder) -> Accepted:
@@ -181,41 +172,31 @@ def _fields_about(
 
 def _give(credentials: Credentials, path: str, *, form: Form) -> Accepted:
     """Give an order, which may ring a phone, so only proof that it was not taken is an error."""
-    try:
-        answer = _ask("POST", credentials, path, form=form)
-    except NotSent as error:
-        raise CarrierError(str(error), permanent=False, reason="carrier_down") from None
+    answer = _ask("POST", credentials, path, form=form)
     sid = _sid(answer)
-    if _is_success(answer) and sid:
+    if answer.is_success and sid:
         return Accepted(carrier_id=sid, look_at=timezone.now() + LOOK_AGAIN)
     raise _refusal(answer)
 
 
 def _look(credentials: Credentials, path: str) -> Mapping[str, Any] | None:
     """What Twilio says of a call or message; None where it knows none."""
-    try:
-        answer = _ask("GET", credentials, path)
-    except NotSent as error:
-        raise CarrierUncertain(str(error)) from None
+    answer = _ask("GET", credentials, path)
     if answer.status == 404:
         return None
-    if not _is_success(answer) or not _sid(answer):
+    if not answer.is_success or not _sid(answer):
         raise CarrierUncertain(f"It answered {answer.status}")
-    found: Mapping[str, Any] = answer.body
-    return found
+    return answer.said
 
 
 def _ask(method: str, credentials: Credentials, path: str, *, form: Form | None = None) -> Answer:
-    """Raises NotSent, CarrierUncertain, and CarrierError where there is nobody to ask as."""
+    """Raises what `ask` raises, and CarrierError where there is nobody to ask as."""
     sid, token = credentials.get("account_sid"), credentials.get("auth_token")
     if not sid or not token:
         raise CarrierError("No credentials", permanent=True, reason="carrier_not_configured")
     base = (credentials.get("api_base_url") or settings.TWILIO_API_BASE_URL).rstrip("/")
     url = f"{base}/2010-04-01/Accounts/{quote(sid, safe='')}/{path}"
-    try:
-        return ask(method, url, auth=(sid, token), form=form)
-    except AnswerLost as error:
-        raise CarrierUncertain(str(error)) from None
+    return ask(method, url, data=form, auth=(sid, token))
 
 
 def _refusal(answer: Answer) -> CarrierError | CarrierUncertain:
@@ -229,14 +210,10 @@ def _refusal(answer: Answer) -> CarrierError | CarrierUncertain:
     return CarrierError(says, permanent=True, reason=ERRORS.get(_code(answer), by_status))
 
 
-def _is_success(answer: Answer) -> bool:
-    return 200 <= answer.status < 300
-
-
 def _sid(answer: Answer) -> str:
-    return str(answer.body.get("sid") or "") if isinstance(answer.body, dict) else ""
+    return str(answer.said.get("sid") or "")
 
 
 def _code(answer: Answer) -> int:
-    code = answer.body.get("code") if isinstance(answer.body, dict) else 0
+    code = answer.said.get("code")
     return code if isinstance(code, int) else 0

@@ -137,6 +137,25 @@ class StandIn:
         }
         return self.post(call, call["AsyncAmdStatusCallback"], form)
 
+    def tell_of_message(self, message: Row, status: str, *, code: int | None = None) -> int:
+        """Let the message come to `status` and say so; the status of the answer."""
+        message.status, message.error_code = status, code
+        return self.post(message, message["StatusCallback"], self.said_of_message(message))
+
+    def said_of_message(self, message: Row) -> dict[str, str]:
+        """The form that Twilio sends of the message now."""
+        return {
+            "AccountSid": message.account,
+            "ApiVersion": "2010-04-01",
+            "From": message["From"],
+            "MessageSid": message.sid,
+            "MessageStatus": message.status,
+            "SmsSid": message.sid,
+            "SmsStatus": message.status,
+            "To": message["To"],
+            **({"ErrorCode": str(message.error_code)} if message.error_code else {}),
+        }
+
     def post(self, row: Row, url: str, form: dict[str, str], *, token: str | None = None) -> int:
         """Send a form to `url`, signed as the account of the call or message does."""
         return self.request(row, url, form, token=token).status_code

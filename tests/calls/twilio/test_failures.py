@@ -55,7 +55,7 @@ def test_a_refused_connection_is_asked_again_and_rings_once(
     assert outcome() == ("completed", "")
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://no-such-host.invalid", "nonsense"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://no-such-host.invalid"])
 def test_a_twilio_that_is_never_reached(
     twilio: StandIn, send: Send, work: Work, settings: Settings, url: str
 ) -> None:
@@ -64,6 +64,16 @@ def test_a_twilio_that_is_never_reached(
     work(for_=timedelta(minutes=3))
     assert outcome() == ("failed", "carrier_down")
     assert Dial.objects.get().asks == 5
+
+
+def test_an_address_that_is_none(
+    twilio: StandIn, send: Send, work: Work, settings: Settings
+) -> None:
+    settings.TWILIO_API_BASE_URL = "nonsense"
+    send()
+    work(for_=timedelta(seconds=5))
+    assert outcome() == ("failed", "carrier_not_configured")
+    assert Dial.objects.get().asks == 1
 
 
 @pytest.mark.usefixtures("listening")

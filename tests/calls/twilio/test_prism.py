@@ -21,11 +21,14 @@ from calls.carriers import carrier_named
 from calls.carriers.base import MessageOrder
 from calls.models import Call, Dial
 from core.ids import new_id
+from tests import npm
 from tests.calls.twilio.conftest import Work, outcome
 from tests.calls.twilio.published import FILE
 from tests.calls.twilio.standin import SID, TOKEN, StandIn
+from tests.e2e.product import free_port
 
 NODE = Path(__file__).parent / "node"
+PRISM = "node_modules/@stoplight/prism-cli/dist/index.js"
 PUBLISHED = "node_modules/@twilio/cli-core/src/services/twilio-api/twilio_api_v2010.json"
 
 
@@ -42,31 +45,28 @@ class Installed:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """Prism and Twilio's own file, from their lock file."""
-    node, npm = _tool("node"), _tool("npm")
-    folder = tmp_path_factory.mktemp("prism") / "node"
-    shutil.copytree(NODE, folder, ignore=shutil.ignore_patterns("node_modules"))
-    quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    subprocess.run([npm, "ci", *quiet], cwd=folder, check=True, timeout=300)
-    return Installed(folder=folder, node=node)
+    node, _ = _tool("node"), _tool("npm")
+    return Installed(folder=npm.installed(NODE, factory=tmp_path_factory), node=node)
 
 
 @pytest.fixture
-def prism(installed: Installed, twilio: StandIn, settings: Settings) -> Iterator[str]:
+def prism(
+    installed: Installed, twilio: StandIn, settings: Settings, tmp_path: Path
+) -> Iterator[str]:
     """A proxy before the stand-in, which refuses what Twilio's file does not allow."""
     api = installed.published
     form = api["paths"]["/2010-04-01/Accounts/{AccountSid}/Calls.json"]["post"]["requestBody"]
     fields = form["content"]["application/x-www-form-urlencoded"]["schema"]["properties"]
     # Prism reads a field that comes several times as its last.
     fields["StatusCallbackEvent"] = {"type": "string"}
-    (installed.folder / "api.json").write_text(json.dumps(api))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [installed.node, "node_modules/@stoplight/prism-cli/dist/index.js", "proxy"]
+    (tmp_path / "api.json").write_text(json.dumps(api))
+    port = free_port()
+    command = [installed.node, str(installed.folder / PRISM), "proxy"]
     command += ["api.json", twilio.url, "--errors", "--host", "127.0.0.1", "--port", str(port)]
-    log = installed.folder / "prism.log"
+    log = tmp_path / "prism.log"
     with (
         log.open("w") as out,
-        subprocess.Popen(command, cwd=installed.folder, stdout=out, stderr=out) as process,
+        subprocess.Popen(command, cwd=tmp_path, stdout=out, stderr=out) as process,
     ):
         try:
             _wait_for(port, log=log)

@@ -60,14 +60,6 @@ def snippet(heading: str, *, language: str, folder: Path) -> Program:
     return Program(command=(*command, file), folder=folder)
 
 
-def installed_packages(folder: Path) -> Path:
-    """A copy of the npm project, installed from its lock file."""
-    copy = shutil.copytree(NODE, folder / "node", ignore=shutil.ignore_patterns("node_modules"))
-    quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    subprocess.run([tool("npm"), "ci", *quiet], cwd=copy, check=True, timeout=110)
-    return copy
-
-
 def library(name: str, *, folder: Path) -> Program:
     """An npm package out of those installed in `folder`."""
     return Program(command=(tool("node"), "verify.js", name), folder=folder)

@@ -9,9 +9,10 @@ from typing import Protocol
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tests import npm
 from tests.receiver import Received
 from tests.webhooks.receivers.conftest import Endpoint
-from tests.webhooks.receivers.programs import NODE, installed_packages, library, snippet
+from tests.webhooks.receivers.programs import NODE, library, snippet, tool
 from webhooks.signing import new_secret, standard_signature
 
 LANGUAGES = ["python", "javascript", "php", "ruby", "go", "bash"]
@@ -32,7 +33,8 @@ class PyPI:
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return installed_packages(tmp_path_factory.mktemp("receivers"))
+    tool("npm")
+    return npm.installed(NODE, factory=tmp_path_factory)
 
 
 @pytest.fixture(

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from agents.models import Account, Agent, LedgerEntry
 from calls.models import Call, CallEvent, CarrierCredentials, Dial
-from tests.calls.engine import SECRET, Engine, an_engine, report
+from tests.calls.dialer.engine import SECRET, Engine, an_engine, report
 from tests.factories import NUMBER, Api, make_agent, make_key
 from tests.receiver import Receiver
 from webhooks.models import Event

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("agents", "0005_limits_and_retry"),
+        ("agents", "0010_unusual_use"),
     ]
 
     operations = [

@@ -1,11 +1,10 @@
 """A voice engine on loopback: it keeps what it was asked, and answers as a test tells it to."""
 
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -107,6 +106,18 @@ def an_engine() -> Iterator[Engine]:
         server.server_close()
 
 
+def signed(
+    body: bytes, *, secret: str = SECRET, id: str = "report-1", at: datetime | None = None
+) -> dict[str, str]:
+    """The headers of a report, from the public library."""
+    at = at or datetime.now(UTC)
+    return {
+        "webhook-id": id,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(secret).sign(id, at, body.decode("utf-8", "replace")),
+    }
+
+
 def report(
     order: Any,
     said: object,
@@ -117,39 +128,13 @@ def report(
     to: str | None = None,
     **headers: str,
 ) -> Any:
-    """Send `said` (bytes as they are) to the order's status_url, signed by the public library."""
+    """Send `said` (bytes as they are) to the order's status_url."""
     body = said if isinstance(said, bytes) else json.dumps(said).encode()
-    signed_at = signed_at or datetime.now(UTC)
     given = {
-        "webhook-id": id,
-        "webhook-timestamp": str(int(signed_at.timestamp())),
-        "webhook-signature": Webhook(secret).sign(id, signed_at, body.decode("utf-8", "replace")),
+        **signed(body, secret=secret, id=id, at=signed_at),
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
     address = to or order["status_url"].split("://", 1)[1].split("/", 1)[1]
     return Client().post(
         "/" + address.lstrip("/"), body, content_type="application/json", headers=given
     )
-
-
-@contextmanager
-def dripping() -> Iterator[str]:
-    """The address of a server whose answers never come to an end, a byte at a time."""
-    stopped = threading.Event()
-
-    def drip(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            connection.recv(65_536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Header: ")
-            while not stopped.wait(0.1):
-                connection.sendall(b"x")
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=drip, args=[server.accept()[0]], daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        stopped.set()

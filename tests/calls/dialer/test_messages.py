@@ -19,7 +19,7 @@ from calls.carriers.base import (
 )
 from calls.models import MessageStatus
 from core.ids import new_id
-from tests.calls.engine import SECRET, Engine, Says, an_engine
+from tests.calls.dialer.engine import SECRET, Engine, Says, an_engine
 
 dialer = carrier_named("dialer")
 
