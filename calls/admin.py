@@ -173,10 +173,10 @@ def _shown(call: Call) -> dict[str, Any]:
 def _summary(call: Call) -> list[tuple[str, str]]:
     waited = call.started_at and seconds((call.started_at - call.created_at).total_seconds())
     return [
-        ("Placed", at(call.created_at)),
+        ("Placed (UTC)", at(call.created_at)),
         ("Answered", f"after {waited}" if waited else NONE),
         ("Talked", seconds(call.duration)),
-        ("Ended", at(call.ended_at)),
+        ("Ended (UTC)", at(call.ended_at)),
         ("Cost in credits", NONE if call.cost is None else credits_text(call.cost)),
     ]
 

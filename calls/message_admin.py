@@ -107,11 +107,11 @@ def _shown(message: Message) -> dict[str, Any]:
 
 
 def _summary(message: Message) -> list[tuple[str, str]]:
-    ended = [] if message.delivered_at else [("Ended", at(message.ended_at))]
+    ended = [] if message.delivered_at else [("Ended (UTC)", at(message.ended_at))]
     return [
-        ("Accepted", at(message.created_at)),
-        ("Sent", at(message.sent_at)),
-        ("Delivered", at(message.delivered_at)),
+        ("Accepted (UTC)", at(message.created_at)),
+        ("Sent (UTC)", at(message.sent_at)),
+        ("Delivered (UTC)", at(message.delivered_at)),
         *ended,
         ("Segments", str(message.segments)),
         ("Cost in credits", NONE if message.cost is None else credits_text(message.cost)),

@@ -22,6 +22,13 @@ UNFOLD = {
     "SITE_SUBHEADER": "Calls for AI voice agents",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("core/favicon.svg"),
+        }
+    ],
     "STYLES": [lambda request: static("core/admin.css")],
     "SIDEBAR": {
         "show_search": False,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.templatetags.static import static
 from django.urls import path
 from django.views import defaults
 from django.views.generic import RedirectView
@@ -25,6 +26,8 @@ Page = Callable[[HttpRequest, Exception], HttpResponse]
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    # What browsers ask for where a page names none.
+    path("favicon.ico", RedirectView.as_view(url=static("core/favicon.svg"))),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="schema"),

@@ -20,7 +20,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
@@ -29,7 +29,8 @@ from unfold.utils import display_for_label
 
 from core.ids import native_id, parse_id
 
-NONE = "—"
+# Hidden on phones, where each column is a line of its own.
+NONE = mark_safe('<span class="od-none">—</span>')
 
 
 class OwnRowsFilter(AutocompleteSelectFilter):
