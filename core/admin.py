@@ -212,7 +212,7 @@ def at(moment: datetime | None) -> str:
 
 
 def seconds(number: float | None) -> str:
-    """`850 ms`, `3.2 s`, `12 s`, `2 min 5 s`, `1 h 0 min`."""
+    """`850 ms`, `3.2 s`, `12 s`, `5 min`, `2 min 5 s`, `1 h`."""
     if number is None:
         return NONE
     if number < 1:
@@ -221,8 +221,12 @@ def seconds(number: float | None) -> str:
         return f"{round(number, 1):g} s"
     minutes, rest = divmod(round(number), 60)
     if minutes < 60:
-        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+        return _parts((minutes, "min"), (rest, "s")) or "0 s"
+    return _parts((minutes // 60, "h"), (minutes % 60, "min"))
+
+
+def _parts(*counted: tuple[int, str]) -> str:
+    return " ".join(f"{number} {unit}" for number, unit in counted if number)
 
 
 def table_of(values: dict[str, Any] | None) -> list[tuple[str, str]]:
