@@ -5,7 +5,6 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -22,23 +21,24 @@ from calls.forms import SIMULATED, OnceForm, PlaceCallForm
 from calls.lifecycle import price_of
 from calls.models import Call
 from calls.services import CallRequest, Origin, cancel_call, place_call
-from core.admin import ReadOnlyAdmin, actor_of, page_of, seconds
+from core.admin import actor_of, page_of, seconds
 from core.errors import DomainError
+from core.following import FollowedAdmin
 from webhooks.controls import redeliver_all
 from webhooks.models import Delivery
 
 
-class CallControls(ReadOnlyAdmin):
+class CallControls(FollowedAdmin):
     """A call is only read, but that operators place and end some. Each button is shown where it
     fits."""
 
     has_history = True
+    followed_template = "admin/calls/call/story.html"
     actions_detail = ["cancel", "call_again"]
 
     def get_urls(self) -> list[URLPattern]:
         ours = [
             ("place/<path:object_id>/", self.place, "place"),
-            ("<path:object_id>/live/", self.live, "live"),
             ("<path:object_id>/redeliver/", self.redeliver, "redeliver"),
         ]
         urls: list[URLPattern] = super().get_urls()
@@ -46,26 +46,6 @@ class CallControls(ReadOnlyAdmin):
             path(route, self.admin_site.admin_view(view), name=f"calls_call_{name}")
             for route, view, name in ours
         ] + urls
-
-    def get_object(
-        self, request: HttpRequest, object_id: str, from_field: str | None = None
-    ) -> Model | None:
-        # Each button asks whether it fits: one query for all of them.
-        kept: dict[str, Model | None] = request.__dict__.setdefault("_calls", {})
-        if object_id not in kept:
-            kept[object_id] = super().get_object(request, object_id, from_field)
-        return kept[object_id]
-
-    # Watching -------------------------------------------------------------------------------------
-
-    def live(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The part of a call's page that changes while it is under way."""
-        call = self.get_or_404(request, object_id)
-        if not self.has_view_permission(request, call):
-            raise PermissionDenied
-        response = TemplateResponse(request, "admin/calls/call/story.html", self.page(call))
-        response["Cache-Control"] = "no-store"
-        return response
 
     def page(self, obj: Call) -> dict[str, Any]:
         return shown_call(obj)

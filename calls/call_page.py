@@ -14,6 +14,7 @@ from calls.explanations import REMARKS, in_words, sentence, what_happened
 from calls.models import Call, CallEvent, Dial, Status
 from calls.queue import place_of
 from core.admin import NONE, at, seconds, table_of
+from core.following import LOOK_EVERY, LOOK_SELDOM, milliseconds
 from webhooks.admin import shown_delivery, with_attempts
 from webhooks.models import Delivery, Event, Subscription
 
@@ -33,9 +34,6 @@ STATUS_LABELS = {
 LINE_LABELS = {**STATUS_LABELS, "refused_by_carrier": "warning", "carrier_answer_lost": "warning"}
 # How long after its end a call's page still follows its webhooks.
 FOLLOWED_AFTER = timedelta(minutes=1)
-# Between two looks of a page that follows a call: one that is under way, and one that waits.
-LOOK_EVERY = timedelta(seconds=1)
-LOOK_SELDOM = timedelta(seconds=5)
 SPOKEN = re.compile(r"^([^\W\d][\w .'-]{0,30}): +(\S.*)$")
 
 Line = dict[str, Any]
@@ -121,7 +119,7 @@ def _every(call: Call, deliveries: Iterable[Delivery], *, now: datetime) -> int 
     if is_over or (call.is_terminal and not any(_is_fresh(one) for one in deliveries)):
         return None
     waits = call.status == Status.SCHEDULED or (call.due_at and call.due_at > now)
-    return (LOOK_SELDOM if waits else LOOK_EVERY) // timedelta(milliseconds=1)
+    return milliseconds(LOOK_SELDOM if waits else LOOK_EVERY)
 
 
 def _is_fresh(delivery: Delivery) -> bool:

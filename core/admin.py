@@ -44,9 +44,13 @@ class OperatorAdmin(ModelAdmin):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Model | None:
-        found = parse_id(self.id_prefix, object_id)
-        obj: Model | None = super().get_object(request, str(found or object_id), from_field)
-        return obj
+        found = str(parse_id(self.id_prefix, object_id) or object_id)
+        # Each of a page's buttons asks whether it fits: one query for all of them.
+        kept: dict[Any, Model | None] = request.__dict__.setdefault("_rows", {})
+        row = (self.opts.label, found, from_field)
+        if row not in kept:
+            kept[row] = super().get_object(request, found, from_field)
+        return kept[row]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -1,6 +1,7 @@
 """The operators' pages about who is told, and what became of telling them."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -13,8 +14,10 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from core.admin import NONE, ReadOnlyAdmin, at, seconds
+from core.following import LOOK_EVERY, LOOK_SELDOM, milliseconds
 from core.ids import parse_id
-from webhooks.admin_controls import DeliveryControls, SubscriptionControls
+from webhooks.admin_controls import DeliveryControls, SubscriptionControls, has_enabled
+from webhooks.charts import charts_of
 from webhooks.explanations import DELIVERY_STATUSES, explain
 from webhooks.figures import figures_of
 from webhooks.forms import SubscriptionForm
@@ -24,6 +27,8 @@ from webhooks.services import change_subscription, subscribe, unsubscribe
 Status = Subscription.Status
 
 DELIVERIES_SHOWN = 10
+# An attempt that is so near is waited for on its delivery's page.
+FOLLOWED_BEFORE = timedelta(seconds=30)
 STATUS_LABELS = {"enabled": "success", "paused": "warning", "disabled": "danger"}
 DELIVERY_LABELS = {
     "pending": "info",
@@ -109,6 +114,7 @@ class SubscriptionAdmin(SubscriptionControls):
     ) -> HttpResponse:
         if subscription := kwargs["obj"]:
             context |= activity_of(subscription)
+            context |= charts_of(subscription, range_=request.GET.get("range", "day"))
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return response
 
@@ -218,6 +224,7 @@ def shown_delivery(delivery: Delivery) -> dict[str, Any]:
         "body": body,
         "pretty": pretty(body),
         "attempts": [shown_attempt(attempt) for attempt in delivery.log.all()],
+        "may_redeliver": has_enabled(delivery),
     }
 
 
@@ -246,8 +253,9 @@ def pretty(body: str) -> str:
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(DeliveryControls, ReadOnlyAdmin):
+class DeliveryAdmin(DeliveryControls):
     id_prefix = "dlv"
+    followed_template = "admin/webhooks/delivery/story.html"
     list_display = ["made", "type", "url", "account", "standing", "attempts", "next_attempt"]
     list_filter = [
         ("subscription__account", AutocompleteSelectFilter),
@@ -275,7 +283,8 @@ class DeliveryAdmin(DeliveryControls, ReadOnlyAdmin):
         return queryset.filter(event__subject=term), False
 
     def page(self, obj: Delivery) -> dict[str, Any]:
-        return {"delivery": shown_delivery(with_attempts(Delivery.objects.all()).get(id=obj.id))}
+        delivery = with_attempts(Delivery.objects.all()).get(id=obj.id)
+        return {"delivery": shown_delivery(delivery), "every": _every(delivery)}
 
     @display(description="Created (UTC)", ordering="created_at")
     def made(self, delivery: Delivery) -> str:
@@ -300,6 +309,14 @@ class DeliveryAdmin(DeliveryControls, ReadOnlyAdmin):
     @display(description="Next attempt (UTC)")
     def next_attempt(self, delivery: Delivery) -> str:
         return at(delivery.next_attempt_at)
+
+
+def _every(delivery: Delivery) -> int | None:
+    """How its page follows it: while an attempt is due, or about to be."""
+    if delivery.status != Delivery.Status.PENDING or not delivery.next_attempt_at:
+        return None
+    is_near = delivery.next_attempt_at <= timezone.now() + FOLLOWED_BEFORE
+    return milliseconds(LOOK_EVERY if is_near else LOOK_SELDOM)
 
 
 # Events -------------------------------------------------------------------------------------------
