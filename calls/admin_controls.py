@@ -54,7 +54,7 @@ class CallControls(FollowedAdmin):
 
     def place(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """A call by the agent `object_id`, asked for by the operator."""
-        agent: Agent = self.admin_site.get_model_admin(Agent).get_or_404(request, object_id)
+        agent: Agent = self._agents.get_or_404(request, object_id)
         if not (agent.is_enabled and request.user.has_perm("calls.add_call")):
             raise PermissionDenied
         form = PlaceCallForm(request.POST or None, agent=agent)
@@ -70,7 +70,8 @@ class CallControls(FollowedAdmin):
                 return redirect(page_of(call))
         context = {
             **self.admin_site.each_context(request),
-            "opts": self.opts,
+            "opts": agent._meta,
+            "original": agent,
             "title": "Place a call",
             "agent": agent,
             "back": page_of(agent),
@@ -81,7 +82,7 @@ class CallControls(FollowedAdmin):
 
     def _ask_live(self, request: HttpRequest, form: PlaceCallForm) -> HttpResponse:
         agent, number = form.agent, form.order.to_number
-        return self.confirm(
+        answer: HttpResponse = self._agents.confirm(
             request,
             agent,
             title=f"Call {number}?",
@@ -90,6 +91,11 @@ class CallControls(FollowedAdmin):
             form=form.to_confirm(),
             button="Place live call",
         )
+        return answer
+
+    @property
+    def _agents(self) -> Any:
+        return self.admin_site.get_model_admin(Agent)
 
     def has_call_again_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         call = object_id and self.get_object(request, object_id)

@@ -170,7 +170,11 @@ def _by(call: Call) -> str:
     where = f" from {call.client_address}" if call.client_address else ""
     if call.operator:
         return f"in the admin by {call.operator}{where}"
-    return f"with the key “{call.api_key.name}”{where}" if call.api_key else f"with a key{where}"
+    return f"with the key “{_key(call)}”{where}"
+
+
+def _key(call: Call) -> str:
+    return call.api_key.name if call.api_key else NONE
 
 
 def _published(events: Iterable[Event], deliveries: Sequence[Delivery]) -> list[Line]:
@@ -236,7 +240,7 @@ def _dial(dial: Dial) -> dict[str, Any]:
 def _asked(call: Call) -> list[tuple[str, str]]:
     timing = [("Not before", call.scheduled_at), ("Expires", call.last_moment)]
     return [
-        ("By", _by(call).removeprefix("with ").removeprefix("in ").split(" from ")[0]),
+        ("By", f"{call.operator}, in the admin" if call.operator else _key(call)),
         ("Address", call.client_address or NONE),
         ("Request id", call.request_id),
         *((name, at(moment)) for name, moment in timing if moment),

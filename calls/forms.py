@@ -79,9 +79,13 @@ class PlaceCallForm(OnceForm):
         self.names = render(f"{agent.greeting}\n{agent.prompt}", {}).missing[:MOST_VARIABLES]
         for number, name in enumerate(self.names):
             self.fields[f"param_{number}"] = forms.CharField(
-                label=name, required=False, max_length=2_000, widget=UnfoldAdminTextInputWidget()
+                label=f"{{{{{name}}}}}",
+                required=False,
+                max_length=2_000,
+                widget=UnfoldAdminTextInputWidget(),
             )
-        self.order_fields(["once", "to_number", *map(self._field, self.names), "mode"])
+        params = map(self._field, self.names)
+        self.order_fields(["to_number", "from_number", *params, "mode"])
 
     def clean_to_number(self) -> str:
         return self._read("to_number")

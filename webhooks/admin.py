@@ -88,6 +88,7 @@ class SubscriptionAdmin(SubscriptionControls):
         "enable",
         {"title": "More", "icon": "more_horiz", "items": ["rotate_secret", "remove"]},
     ]
+    change_form_outer_before_template = "admin/webhooks/subscription/health.html"
     change_form_outer_after_template = "admin/webhooks/subscription/activity.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:

@@ -106,7 +106,7 @@ def _options(*, is_stacked: bool, most: int | None) -> dict[str, Any]:
         "plugins": {
             "legend": {
                 "align": "end",
-                "labels": {"color": MUTED, "boxWidth": 8, "boxHeight": 8, "usePointStyle": True},
+                "labels": {"color": MUTED, "boxWidth": 6, "boxHeight": 6, "usePointStyle": True},
             }
         },
         "scales": {

@@ -179,6 +179,7 @@ def test_page_follows_a_call_until_it_has_been_told(
     page = read(operator, call)
     assert f'data-follow="/admin/calls/call/{call.id}/live/"' in page
     assert "core/follow.js" in page
+    assert '<noscript><meta http-equiv="refresh"' in page
 
     part = read(operator, call, page="live")
     assert 'data-every="1000"' in part

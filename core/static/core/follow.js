@@ -3,6 +3,7 @@
 const frame = document.querySelector("[data-follow]");
 let timer = 0;
 let shown = "";
+let leaving = false;
 
 const every = () => Number(frame.firstElementChild?.dataset.every);
 
@@ -24,7 +25,7 @@ const look = async () => {
     }
     // Over: once more as a whole, for the buttons fit its state.
     if (every()) wait();
-    else location.reload();
+    else if (!leaving) location.reload();
 };
 
 const wait = () => {
@@ -33,4 +34,6 @@ const wait = () => {
 };
 
 document.addEventListener("visibilitychange", wait);
+// Whoever has clicked on something else goes there.
+addEventListener("beforeunload", () => (leaving = true));
 wait();
