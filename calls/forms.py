@@ -62,8 +62,8 @@ class PlaceCallForm(OnceForm):
     )
     mode = forms.ChoiceField(
         choices=[
-            (Mode.TEST, "Test: no phone rings, and it costs nothing"),
-            (Mode.LIVE, "Live: the agent's carrier places it, and it costs credits"),
+            (Mode.TEST, "Test: rings no phone, costs nothing"),
+            (Mode.LIVE, "Live: by its carrier, for credits"),
         ],
         initial=Mode.TEST,
         widget=UnfoldAdminRadioSelectWidget(),

@@ -194,8 +194,8 @@ def activity_of(subscription: Subscription) -> dict[str, Any]:
         "figures": [
             ("Attempts", f"{figures.attempts:,}"),
             ("Succeeded", rate),
-            ("Half took at most", seconds(figures.p50)),
-            ("95 of 100 took at most", seconds(figures.p95)),
+            ("Half within", seconds(figures.p50)),
+            ("95 of 100 within", seconds(figures.p95)),
             ("Waiting now", f"{figures.backlog:,}"),
             ("Failing since", at(figures.failing_since)),
         ],
