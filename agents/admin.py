@@ -39,7 +39,17 @@ from agents.services import (
     rotate_key,
 )
 from agents.unusual import dismiss
-from core.admin import NONE, CreatingRequest, ReadOnlyAdmin, ServiceAdmin, actor_of, at, page_of
+from core.admin import (
+    NONE,
+    CreatingRequest,
+    ReadOnlyAdmin,
+    ServiceAdmin,
+    actor_of,
+    at,
+    labelled,
+    native_link,
+    page_of,
+)
 from core.errors import Conflict
 
 ROWS_OF_LEDGER = 20
@@ -63,7 +73,7 @@ class LedgerColumns:
     def time(self, entry: LedgerEntry) -> str:
         return at(entry.created_at)
 
-    @display(description="Movement", label=KIND_LABELS)
+    @labelled(description="Movement", labels=KIND_LABELS)
     def movement(self, entry: LedgerEntry) -> tuple[str, str]:
         return entry.kind, entry.get_kind_display()
 
@@ -77,8 +87,13 @@ class LedgerColumns:
 
     @display(description="For")
     def purpose(self, entry: LedgerEntry) -> str:
-        # Only calls reserve and are charged; what an operator did has a reason instead.
-        return f"call_{entry.subject_id.hex}" if entry.subject_id else entry.reason or NONE
+        # What an operator did has a reason instead.
+        if not entry.subject_id:
+            return entry.reason or NONE
+        # Entries of old do not say what they were for.
+        if not entry.subject_type:
+            return entry.subject_id.hex
+        return native_link(entry.subject_type, entry.subject_id, site=admin.site)
 
     @display(description="By")
     def operator(self, entry: LedgerEntry) -> str:
@@ -140,7 +155,7 @@ class AccountAdmin(CreditControls):
     def balance(self, account: Account) -> str:
         return credits_text(account.credits)
 
-    @display(description="Set aside for calls", ordering="reserved")
+    @display(description="Set aside", ordering="reserved")
     def in_use(self, account: Account) -> str:
         return credits_text(account.reserved)
 
@@ -238,12 +253,12 @@ class ApiKeyAdmin(ServiceAdmin):
         ("Limits", {"fields": ["expires_at", "requests_per_minute", "allowed_ranges"]}),
     ]
     fieldsets = [
-        (None, {"fields": ["name", "account", "kept_mode", "state"]}),
+        (None, {"fields": ["name", "account", "shown_mode", "state"]}),
         ("What it may do", {"fields": ["scopes"]}),
         ("Limits", {"fields": ["expires_at", "requests_per_minute", "allowed_ranges"]}),
         ("About", {"fields": ["hint", "last_used", "made", "revoked"]}),
     ]
-    readonly_fields = ["kept_mode", "state", "hint", "last_used", "made", "revoked"]
+    readonly_fields = ["shown_mode", "state", "hint", "last_used", "made", "revoked"]
     readonly_fields += ["predecessor", "replaced_by"]
     actions_detail = ["dismiss", "rotate", "revoke"]
     change_form_outer_before_template = "admin/agents/apikey/unusual.html"
@@ -348,15 +363,11 @@ class ApiKeyAdmin(ServiceAdmin):
         revoke_key(key)
         return self.done(request, key, message="The key is revoked.")
 
-    @display(description="Mode", ordering="mode", label=MODE_LABELS)
+    @labelled(description="Mode", ordering="mode", labels=MODE_LABELS)
     def shown_mode(self, key: ApiKey) -> tuple[str, str]:
         return key.mode, key.get_mode_display()
 
-    @display(description="Mode")
-    def kept_mode(self, key: ApiKey) -> str:
-        return key.get_mode_display()
-
-    @display(description="State", label=STATE_LABELS)
+    @labelled(description="State", labels=STATE_LABELS)
     def state(self, key: ApiKey) -> str:
         if key.revoked_at:
             return "revoked"
@@ -515,7 +526,7 @@ class AgentAdmin(ServiceAdmin):
         disable_agent(agent)
         return self.done(request, agent, message="The agent is disabled.")
 
-    @display(description="State", label=STATE_LABELS)
+    @labelled(description="State", labels=STATE_LABELS)
     def state(self, agent: Agent) -> str:
         return "enabled" if agent.is_enabled else "disabled"
 

@@ -63,7 +63,14 @@ class CreditControls(ServiceAdmin):
         form = UnlimitedForm(request.POST or None)
         if not form.is_valid():
             title = "Let this account spend without limit?"
-            return self._ask(request, account, form=form, title=title, button="Make unlimited")
+            return self._ask(
+                request,
+                account,
+                form=form,
+                title=title,
+                button="Make unlimited",
+                consequence="They are written off: counting again starts anew.",
+            )
         make_unlimited(account, **form.cleaned_data, actor=actor_of(request))
         return self.done(request, account, message="It spends without limit.")
 
@@ -79,9 +86,15 @@ class CreditControls(ServiceAdmin):
         return self.done(request, account, message=f"It has {credits} credits to spend.")
 
     def _ask(
-        self, request: HttpRequest, account: Account, *, form: Form, **words: Any
+        self,
+        request: HttpRequest,
+        account: Account,
+        *,
+        form: Form,
+        consequence: str = "",
+        **words: Any,
     ) -> HttpResponse:
         counts = account.credits is not None
         has = f"{credits_text(account.credits)} credits to spend" if counts else "no limit"
-        question = f"It has {has}."
+        question = f"It has {has}. {consequence}".rstrip()
         return self.confirm(request, account, question=question, form=form, **words)

@@ -16,7 +16,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Model, Q, Sum
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Round
 
@@ -59,18 +59,16 @@ def make_unlimited(account: Account, *, reason: str, actor: str) -> None:
     _switch(account.id, to=None, booked=-tally - reserved, reason=reason, actor=actor)
 
 
-def reserve(account_id: UUID, *, amount: Decimal, subject_id: UUID) -> None:
-    """Set `amount` aside for the call `subject_id`. Raises InsufficientCredits."""
-    _move(account_id, kind=Kind.RESERVE, credits=-amount, reserved=amount, subject_id=subject_id)
+def reserve(account_id: UUID, *, amount: Decimal, subject: Model) -> None:
+    """Set `amount` aside for the call or message `subject`. Raises InsufficientCredits."""
+    _move(account_id, kind=Kind.RESERVE, credits=-amount, reserved=amount, subject=subject)
 
 
-def settle(account_id: UUID, *, reserved: Decimal, cost: Decimal, subject_id: UUID) -> None:
-    """Give back what `reserve` set aside for `subject_id`, less `cost`, which is at most that."""
-    _move(
-        account_id, kind=Kind.RELEASE, credits=reserved, reserved=-reserved, subject_id=subject_id
-    )
+def settle(account_id: UUID, *, reserved: Decimal, cost: Decimal, subject: Model) -> None:
+    """Give back what `reserve` set aside for `subject`, less `cost`, which is at most that."""
+    _move(account_id, kind=Kind.RELEASE, credits=reserved, reserved=-reserved, subject=subject)
     if cost:
-        _move(account_id, kind=Kind.CHARGE, credits=-cost, subject_id=subject_id)
+        _move(account_id, kind=Kind.CHARGE, credits=-cost, subject=subject)
 
 
 def _move(
@@ -79,7 +77,7 @@ def _move(
     kind: Kind,
     credits: Decimal,
     reserved: Decimal = Decimal(0),
-    subject_id: UUID | None = None,
+    subject: Model | None = None,
     reason: str = "",
     actor: str = "",
 ) -> None:
@@ -94,7 +92,8 @@ def _move(
         kind=kind,
         credits=credits,
         reserved=reserved,
-        subject_id=subject_id,
+        subject_id=subject.pk if subject else None,
+        subject_type=subject._meta.label_lower if subject else "",
         reason=reason,
         actor=actor,
     )

@@ -34,7 +34,7 @@ class Account(models.Model):
         decimal_places=4,
         default=Decimal(0),
         editable=False,
-        help_text="Set aside for calls that have not ended.",
+        help_text="Set aside for calls and messages that have not ended.",
     )
     max_concurrent_calls = models.PositiveIntegerField(
         default=30, help_text="Calls under way at once; more of them wait in the queue."
@@ -85,6 +85,8 @@ class LedgerEntry(models.Model):
     reserved = models.DecimalField(max_digits=14, decimal_places=4, default=Decimal(0))
     # The call or message it is about. They stand above agents, so this is no foreign key.
     subject_id = models.UUIDField(null=True, blank=True)
+    # Its model, as `calls.call`.
+    subject_type = models.CharField(max_length=40, blank=True)
     reason = models.CharField(max_length=200, blank=True)
     actor = models.CharField(max_length=150, blank=True, help_text="The operator who did it.")
     created_at = models.DateTimeField(auto_now_add=True)

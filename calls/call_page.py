@@ -31,7 +31,8 @@ STATUS_LABELS = {
     "failed": "danger",
     "canceled": "default",
 }
-LINE_LABELS = {**STATUS_LABELS, "refused_by_carrier": "warning", "carrier_answer_lost": "warning"}
+UNWELL = ("refused_by_carrier", "carrier_not_reached", "carrier_answer_lost", "stray")
+LINE_LABELS = {**STATUS_LABELS, **dict.fromkeys(UNWELL, "warning")}
 # How long after its end a call's page still follows its webhooks.
 FOLLOWED_AFTER = timedelta(minutes=1)
 SPOKEN = re.compile(r"^([^\W\d][\w .'-]{0,30}): +(\S.*)$")

@@ -2,8 +2,9 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.errors import InvalidNumber
 from core.phone import to_e164
@@ -13,6 +14,9 @@ LONGEST_NOTE = 200
 NUMBER_NAMES = {"number", "phone", "phone number", "phone_number", "telephone", "to_number"}
 NOTE_NAMES = {"note", "notes", "reason", "comment"}
 SEPARATORS = ",;\t"
+# Tabs and line ends are none of them; a text in the wrong encoding has a few.
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+MOST_CONTROL_CHARACTERS = 0.05
 BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -36,12 +40,15 @@ def read_lines(raw: bytes, *, region: str | None = None) -> list[Line]:
 
     Raises UnreadableFile for what is no CSV, or too long.
     """
-    records = _records(_text(raw))
+    text = _text(raw)
+    if len(CONTROL_CHARACTERS.findall(text)) > MOST_CONTROL_CHARACTERS * len(text):
+        raise UnreadableFile("This is no text file: export the list as CSV")
+    records = _records(text)
     first = next(records, None)
     if first is None:
         raise UnreadableFile("The file has no lines")
     columns = _columns(first[1])
-    lines = [] if columns else [_line(*first, columns=(0, 1), region=region)]
+    lines = [] if columns else [_first_line(*first, region=region)]
     for line, cells in records:
         if len(lines) == MOST_LINES:
             raise UnreadableFile(f"The file has more than {MOST_LINES:,} lines")
@@ -87,6 +94,15 @@ def _columns(cells: list[str]) -> tuple[int, int | None] | None:
     number = next((at for at, name in enumerate(names) if name in NUMBER_NAMES), None)
     note = next((at for at, name in enumerate(names) if name in NOTE_NAMES), None)
     return None if number is None else (number, note)
+
+
+def _first_line(line: int, cells: list[str], *, region: str | None) -> Line:
+    """A line of values, or of names that are none of ours."""
+    found = _line(line, cells, columns=(0, 1), region=region)
+    if any(sign.isdigit() for cell in cells for sign in cell):
+        return found
+    names = ", ".join(f'"{cell}"' for cell in cells if cell)
+    return replace(found, complaint=f'No known name of a column: {names}. Write "number", "note"')
 
 
 def _line(

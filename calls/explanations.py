@@ -15,6 +15,7 @@ TIMELINE = {
     "dialing": "Asked the carrier",
     "accepted_by_carrier": "The carrier took the call",
     "refused_by_carrier": "The carrier refused the call",
+    "carrier_not_reached": "The carrier could not be reached",
     "carrier_answer_lost": "The carrier's answer was lost",
     "ringing": "Ringing",
     "in_progress": "Answered",

@@ -393,7 +393,7 @@ def _end(call: Call, *, status: str, reason: str, at: datetime) -> None:
     call.status, call.reason, call.ended_at, call.due_at = status, reason, at, None
     call.cost = _cost(call, at)
     if call.reserved:
-        settle(call.account_id, reserved=call.reserved, cost=call.cost, subject_id=call.id)
+        settle(call.account_id, reserved=call.reserved, cost=call.cost, subject=call)
         call.reserved = Decimal(0)
 
 

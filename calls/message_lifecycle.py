@@ -136,7 +136,7 @@ def _end(message: Message, report: MessageReport) -> None:
 
 def _settle(message: Message, *, cost: Decimal) -> None:
     if message.reserved:
-        settle(message.account_id, reserved=message.reserved, cost=cost, subject_id=message.id)
+        settle(message.account_id, reserved=message.reserved, cost=cost, subject=message)
     message.cost = cost
     message.reserved = Decimal(0)
 

@@ -97,7 +97,7 @@ def _accept(request: MessageRequest, *, origin: Origin, message_id: UUID) -> Mes
     if message.carrier == "simulated":
         rehearse_acceptance(message.to_number)
     if message.reserved:
-        reserve(message.account_id, amount=message.reserved, subject_id=message.id)
+        reserve(message.account_id, amount=message.reserved, subject=message)
     message.save(force_insert=True)
     return message
 

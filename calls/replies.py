@@ -54,7 +54,9 @@ def _record_accepted(job: Job, accepted: Accepted, *, now: datetime) -> None:
 
 
 def _record_refusal(job: Job, error: CarrierError, *, now: datetime) -> None:
-    _note(job, type="refused_by_carrier", now=now, reason=error.reason)
+    was_reached = error.reason != "carrier_down"
+    line = "refused_by_carrier" if was_reached else "carrier_not_reached"
+    _note(job, type=line, now=now, reason=error.reason)
     if error.permanent or job.order.ask >= MOST_ASKS or _is_cancel_requested(job):
         _end_refused(job, error, now=now)
     else:

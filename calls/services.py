@@ -217,7 +217,7 @@ def _accept(request: CallRequest, *, origin: Origin, call_id: UUID, client_id: U
         detail = {"reason": verdict.reason, "until": rfc3339(verdict.until)}
         lifecycle.note(call, type="postponed", at=call.created_at, detail=detail)
     if call.reserved:
-        reserve(call.account_id, amount=call.reserved, subject_id=call.id)
+        reserve(call.account_id, amount=call.reserved, subject=call)
     return call
 
 

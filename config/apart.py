@@ -6,6 +6,8 @@ from django.core.exceptions import ImproperlyConfigured
 from granian import Granian
 from granian.constants import Interfaces
 
+from config.listening import listen
+
 BLOCKING_THREADS = 16
 WORKER_THREADS = 8
 GRACE_SECONDS = 20
@@ -14,6 +16,8 @@ GRACE_SECONDS = 20
 def serve_web() -> None:
     """Answer requests until SIGTERM; what has been accepted is answered first."""
     _require_services()
+    # Granian takes it itself, and has a traceback and a stack for an address that is taken.
+    listen().close()
     Granian(
         "config.wsgi:application",
         address=settings.HOST.strip("[]"),

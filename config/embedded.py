@@ -9,8 +9,6 @@ from collections.abc import Callable
 import structlog
 from celery.beat import Scheduler, Service
 from celery.worker import WorkController, state
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from waitress import wasyncore
 from waitress.server import BaseWSGIServer, create_server
 
@@ -27,8 +25,8 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 STOP_SECONDS = 20.0
 
 
-def serve(*, on_ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `on_ready` is called once requests are answered.
+def serve(listener: socket.socket, *, on_ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `on_ready` is called when only that is left to do.
 
     Stops in the order in which work arrives: first no new requests, then the worker finishes what
     it has begun. What it cannot finish in time stays in the rows for the next start.
@@ -38,7 +36,7 @@ def serve(*, on_ready: Callable[[], None]) -> None:
         signal.signal(number, lambda *_: stopped.set())
     server = create_server(
         application,
-        sockets=[_listening()],
+        sockets=[listener],
         threads=WEB_THREADS,
         ident="",
         asyncore_use_poll=True,
@@ -60,9 +58,9 @@ def serve(*, on_ready: Callable[[], None]) -> None:
     # It looks up once a second, so that it can be stopped.
     beat = Service(app, max_interval=1, scheduler_cls=Scheduler)
     ticking = threading.Thread(target=beat.start, name="beat", daemon=True)
+    on_ready()
     for thread in (web, working, ticking):
         thread.start()
-    on_ready()
     # Celery tells only its own `worker` command that a worker is ready.
     sweep.delay()
     while not stopped.wait(1):
@@ -70,21 +68,6 @@ def serve(*, on_ready: Callable[[], None]) -> None:
             log.error("part_died", web=web.is_alive(), worker=working.is_alive())
             break
     _stop(server, working, beat)
-
-
-def _listening() -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.HOST else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.HOST.strip("[]"), settings.PORT))
-    except OSError as error:
-        raise ImproperlyConfigured(
-            f"Cannot listen on {settings.HOST}:{settings.PORT}: {error.strerror}. "
-            "Set PORT to another one"
-        ) from None
-    listener.listen(128)
-    return listener
 
 
 def _stop(server: BaseWSGIServer, working: threading.Thread, beat: Service) -> None:

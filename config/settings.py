@@ -199,6 +199,8 @@ TWILIO_AUTH_TOKEN = text("TWILIO_AUTH_TOKEN")
 TWILIO_API_BASE_URL = text("TWILIO_API_BASE_URL", "https://api.twilio.com").rstrip("/")
 if bool(TWILIO_ACCOUNT_SID) != bool(TWILIO_AUTH_TOKEN):
     raise ImproperlyConfigured("TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN are set together, or not")
+if TWILIO_ACCOUNT_SID and not re.fullmatch("AC[0-9a-f]{32}", TWILIO_ACCOUNT_SID):
+    raise ImproperlyConfigured("TWILIO_ACCOUNT_SID must be AC and 32 hexadecimal digits")
 if not is_url(TWILIO_API_BASE_URL, schemes=("http", "https")):
     raise ImproperlyConfigured("TWILIO_API_BASE_URL must be an http:// or https:// URL")
 DIALER_URL = text("DIALER_URL")

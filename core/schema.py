@@ -44,6 +44,10 @@ NATIVE_ERROR = {
                     "format": "date-time",
                     "description": "When requests are taken again, with rate_limit_exceeded.",
                 },
+                "request_id": {
+                    "type": "string",
+                    "description": "As in X-Request-Id, with internal_error. For support.",
+                },
             },
         }
     },

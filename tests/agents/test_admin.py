@@ -181,6 +181,16 @@ def test_nothing_is_deleted(operator: Operator, page: str, account: Account) -> 
     assert row.objects.filter(pk=row_id).exists()  # type: ignore[attr-defined]
 
 
+def test_mode_and_state_of_a_key_are_labels(operator: Operator, account: Account) -> None:
+    key, _ = create_key(account, name="CRM", mode="test")
+
+    page = operator.read(f"agents/apikey/{key.id}/change/")
+
+    assert "(&#x27;" not in page
+    for label in ("Test", "active"):
+        assert re.search(rf"<span[^>]*>\s*{label}\s*</span>", page)
+
+
 def test_ledger_is_only_read(operator: Operator, account: Account) -> None:
     entry = LedgerEntry.objects.get()
 

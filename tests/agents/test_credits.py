@@ -1,5 +1,6 @@
 """The ledger: corrections, switching between counted and unlimited, and sums that always agree."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -64,13 +65,13 @@ def test_a_correction_takes_no_more_than_there_is(account: Account) -> None:
 
 
 def test_switching_keeps_the_ledger_in_step(account: Account) -> None:
-    call = new_id()
-    credits.reserve(account.id, amount=Decimal(10), subject_id=call)
+    call = Call(id=new_id())
+    credits.reserve(account.id, amount=Decimal(10), subject=call)
 
     credits.make_unlimited(account, **BY)
     assert balance(account) == (None, Decimal(10))
     assert sum(sums(account)) == 0
-    credits.settle(account.id, reserved=Decimal(10), cost=Decimal(4), subject_id=call)
+    credits.settle(account.id, reserved=Decimal(10), cost=Decimal(4), subject=call)
     # What it has spent since.
     assert sums(account) == (Decimal(-4), Decimal(0))
 
@@ -129,14 +130,14 @@ class LedgerAddsUp(TestCase):
             credits.correct(account, amount=amount, **BY)
             return spent - amount
         if name == "reserve":
-            call = new_id()
+            call = Call(id=new_id())
             with transaction.atomic():
-                credits.reserve(account.id, amount=amount, subject_id=call)
+                credits.reserve(account.id, amount=amount, subject=call)
             under_way.append((call, amount))
         if name == "settle" and under_way:
             call, reserved = under_way.pop()
             cost = round(reserved * amount, 4)
-            credits.settle(account.id, reserved=reserved, cost=cost, subject_id=call)
+            credits.settle(account.id, reserved=reserved, cost=cost, subject=call)
             return spent + cost
         if name == "make_unlimited":
             was_counted = balance(account)[0] is not None
@@ -193,6 +194,7 @@ def test_an_operator_tops_up_under_his_name(operator: Operator, account: Account
 def test_an_operator_switches_there_and_back(operator: Operator, account: Account) -> None:
     path = f"agents/account/{account.id}"
     assert operator.get(f"{path}/make_counted/").status_code == 403
+    assert "They are written off" in operator.read(f"{path}/make_unlimited/")
     assert "required" in operator.post(f"{path}/make_unlimited/").content.decode()
     operator.post(f"{path}/make_unlimited/", reason="Pays monthly")
     assert balance(account)[0] is None
@@ -257,3 +259,24 @@ def at_once(count: int, do: Callable[[], int]) -> list[int]:
 
     with ThreadPoolExecutor(count) as threads:
         return list(threads.map(one, range(count)))
+
+
+def test_the_ledger_leads_to_what_was_paid_for(api: Api, account: Account, agent: Agent) -> None:
+    order = {"agentId": agent.native_id, "toNumber": NUMBER}
+    call = api.post(SEND, order).json()["callId"]
+    message = api.post("/api/v1/sms/send", {**order, "message": "Hi"}).json()["messageId"]
+    entry = LedgerEntry.objects.filter(kind="reserve").latest("id")
+
+    operator = Operator()
+    for page in (
+        "agents/ledgerentry/",
+        f"agents/ledgerentry/{entry.id}/change/",
+        f"agents/account/{account.id}/change/",
+    ):
+        shown = operator.read(page)
+        assert f">{message}</a>" in shown
+        assert "(&#x27;" not in shown
+        assert "Reserve" in shown
+    link = re.search(f'href="/admin/([^"]+)"[^>]*>{call}</a>', operator.read("agents/ledgerentry/"))
+    assert link
+    assert NUMBER in operator.read(link[1])

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 
+from agents.access import set_accounts
 from agents.models import Account, Agent
 from agents.services import disable_agent
 from calls.models import Call, DoNotCall
@@ -130,6 +131,7 @@ def test_only_an_ended_call_of_an_enabled_agent(
 
 def test_who_may_only_look_calls_nobody(operator: Operator, ended: Call) -> None:
     viewer = User.objects.create(username="vera", is_staff=True)
+    set_accounts(viewer, None)
     viewer.user_permissions.set(Permission.objects.filter(codename="view_call"))
     operator.browser.force_login(viewer)
 

@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from django.contrib.auth.models import Permission, User
 
+from agents.access import set_accounts
 from agents.models import Account, Agent
 from calls.models import Call
 from tests.calls.test_admin import place
@@ -198,10 +199,11 @@ def test_page_follows_a_call_until_it_has_been_told(
 
 
 def test_page_asks_seldom_about_a_call_for_later(
-    operator: Operator, api: Api, agent: Agent, clock: time_machine.Traveller
+    api: Api, agent: Agent, clock: time_machine.Traveller
 ) -> None:
     later = "2026-12-24T10:00:00Z"
     clock.move_to("2026-12-01T10:00:00Z")
+    operator = Operator()  # who has logged in before has been logged out meanwhile
     call = place(api, agent, scheduledAt=later)
 
     page = read(operator, call)
@@ -214,6 +216,7 @@ def test_part_asks_to_be_allowed(operator: Operator, api: Api, agent: Agent) -> 
     call = place(api, agent)
     assert operator.get("calls/call/nonsense/live/").status_code == 404
     viewer = User.objects.create(username="vera", is_staff=True)
+    set_accounts(viewer, None)
     operator.browser.force_login(viewer)
     path = f"calls/call/{call.id}"
     assert operator.get(f"{path}/live/").status_code == 403

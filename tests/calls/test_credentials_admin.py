@@ -16,6 +16,12 @@ from calls.models import CarrierCredentials
 from tests.operator import Operator
 
 LIST = "calls/carriercredentials/"
+TWILIO = {
+    "carrier": "twilio",
+    "twilio_account_sid": f"AC{'0123456789abcdef' * 2}",
+    "twilio_auth_token": "hush",
+    "twilio_api_base_url": "",
+}
 URL, SECRET = "https://voice.example.org/outdial", "hush, nobody may see this"
 
 
@@ -47,6 +53,13 @@ def add(operator: Operator, account: Account, **fields: str) -> Any:
 def row(operator: Operator, account: Account) -> CarrierCredentials:
     assert add(operator, account).status_code == 302
     return CarrierCredentials.objects.get()
+
+
+def test_those_of_twilio_are_taken(operator: Operator, account: Account) -> None:
+    assert add(operator, account, **TWILIO).status_code == 302
+    assert CarrierCredentials.objects.get().values == {
+        name.removeprefix("twilio_"): value for name, value in TWILIO.items() if name != "carrier"
+    }
 
 
 def test_what_is_stored_is_encrypted(row: CarrierCredentials, account: Account) -> None:
@@ -108,6 +121,10 @@ def test_account_and_carrier_stay(
         ({"dialer_url": "https://"}, "Write it as https://"),
         ({"dialer_secret": "whsec_***"}, "base64 must follow"),
         ({"dialer_secret": "whsec_"}, "base64 must follow"),
+        ({**TWILIO, "twilio_account_sid": "xx"}, "AC and 32 hexadecimal digits"),
+        ({**TWILIO, "twilio_account_sid": f"AC{'g' * 32}"}, "AC and 32 hexadecimal digits"),
+        ({**TWILIO, "twilio_api_base_url": "xx"}, "Write it as https://"),
+        ({**TWILIO, "twilio_api_base_url": "https://"}, "Write it as https://"),
         ({"carrier": "simulated"}, "Select a valid choice"),
         ({"carrier": ""}, "This field is required"),
     ],

@@ -1,5 +1,8 @@
 """Reading a do-not-call list from a CSV file."""
 
+import io
+import zipfile
+
 import pytest
 
 from calls.do_not_call_file import MOST_LINES, Line, UnreadableFile, read_lines
@@ -33,8 +36,24 @@ def test_without_names_the_second_column_is_the_note() -> None:
     assert read(f"{NUMBER};a, b;c") == [(1, NUMBER, "a, b", "")]
 
 
-def test_unknown_names_are_a_line_like_any_other() -> None:
-    assert read(f"Mobil;Notiz\n{NUMBER};x")[0] == (1, "", "Notiz", "Without + it needs a country")
+def test_unknown_names_are_named() -> None:
+    assert read(f"Mobil;Notiz\n{NUMBER};x") == [
+        (1, "", "Notiz", 'No known name of a column: "Mobil", "Notiz". Write "number", "note"'),
+        (2, NUMBER, "x", ""),
+    ]
+
+
+def test_a_first_line_of_values_is_a_line_like_any_other() -> None:
+    assert read("12;x")[0] == (1, "", "x", "Without + it needs a country")
+
+
+def test_what_is_no_text() -> None:
+    spreadsheet = io.BytesIO()
+    with zipfile.ZipFile(spreadsheet, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("xl/worksheets/sheet1.xml", "".join(f"<v>{n * n}</v>" for n in range(2000)))
+    for raw in (spreadsheet.getvalue(), f"{NUMBER}\n".encode("utf-16-le")):
+        with pytest.raises(UnreadableFile, match="This is no text file: export the list as CSV"):
+            read_lines(raw)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16"])

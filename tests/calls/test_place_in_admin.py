@@ -8,6 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db.models import QuerySet
 
+from agents.access import set_accounts
 from agents.models import Account, Agent, LedgerEntry
 from agents.services import disable_agent
 from calls.models import Call, DoNotCall
@@ -165,6 +166,7 @@ def permissions(*names: str) -> QuerySet[Permission]:
 def test_who_may_only_look_places_none(operator: Operator, agent: Agent) -> None:
     fields = answers_to(operator.read(path_of(agent)))
     viewer = User.objects.create(username="vera", is_staff=True)
+    set_accounts(viewer, None)
     viewer.user_permissions.set(permissions("view_agent", "view_call"))
     operator.browser.force_login(viewer)
 

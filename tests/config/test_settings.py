@@ -57,6 +57,10 @@ def start(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         ({"ENCRYPTION_KEYS": "short"}, "ENCRYPTION_KEYS"),
         ({"TWILIO_ACCOUNT_SID": "AC1"}, "are set together"),
         ({"TWILIO_AUTH_TOKEN": "secret"}, "are set together"),
+        (
+            {"TWILIO_ACCOUNT_SID": "xx", "TWILIO_AUTH_TOKEN": "secret"},
+            "TWILIO_ACCOUNT_SID must be AC and 32",
+        ),
         ({"TWILIO_API_BASE_URL": "api.twilio.com"}, "TWILIO_API_BASE_URL must be"),
         ({"DIALER_URL": "https://voice.example.org"}, "set both, or none"),
         ({"DIALER_SECRET": "s"}, "set both, or none"),
@@ -72,8 +76,9 @@ def start(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
 )
 def test_refuses_to_start(tmp_path: Path, environment: dict[str, str], complaint: str) -> None:
     started = start(tmp_path, **environment)
-    assert started.returncode != 0
+    assert started.returncode == 1
     assert complaint in started.stderr
+    assert started.stderr.count("\n") == 1
 
 
 def test_starts_with_nothing_set_and_keeps_its_keys_to_itself(tmp_path: Path) -> None:
@@ -95,5 +100,7 @@ def test_every_setting_is_documented_and_nothing_else() -> None:
     source = (ROOT / "config" / "settings.py").read_text()
     read = set(re.findall(r'(?:text|integer|decimal|boolean|items)\(\s*"([A-Z_]+)"', source))
     page = (ROOT / "docs" / "settings.md").read_text()
+    headings = re.findall(r"^## (.*)$", page, re.MULTILINE)
+    assert len(set(headings)) == len(headings)
     documented = set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE))
     assert documented == read

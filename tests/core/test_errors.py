@@ -58,7 +58,9 @@ def test_a_crash_is_a_500_that_says_nothing(api: Api, agent: Agent) -> None:
     body = {"agentId": agent.native_id, "toNumber": "+14155550109"}
     answer = api.post("/api/v1/calls/send", body)
     assert answer.status_code == 500
-    assert set(answer.json()["error"]) == {"code", "message"}
+    error = answer.json()["error"]
+    assert set(error) == {"code", "message", "request_id"}
+    assert error["request_id"] == answer["X-Request-Id"]
     assert "0109" not in answer.content.decode()
 
 

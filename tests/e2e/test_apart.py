@@ -33,6 +33,15 @@ def rabbitmq() -> Iterator[dict[str, str]]:
         Exchange(queue, channel=channel).delete()
 
 
+def test_web_on_a_taken_port_says_so_in_a_sentence(apart: Product) -> None:
+    with socket.create_server(("127.0.0.1", apart.port)):
+        refused = apart.start("web")
+        assert refused.exit_code() == 1
+
+    sentence = f"Cannot listen on 127.0.0.1:{apart.port}: Address already in use. "
+    assert refused.output == f"{sentence}Set PORT to another one\n"
+
+
 def test_call_is_placed_and_told_of(apart: Product, receiver: Receiver) -> None:
     apart.environment["WEB_WORKERS"] = "2"
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -74,6 +75,19 @@ def test_it_carries_calls_out_and_tells_what_was_said(demo: Demo, receiver: Rece
     told = [one.json for one in receiver.wait_for(6) if one.json["event"] == "call.completed"]
     assert {one["data"]["callId"] for one in told} == set(ids)
     assert {one["data"]["summary"] for one in told} == {"They said thank you."}
+
+
+def test_messages_are_refused_at_once(demo: Demo) -> None:
+    order = {"agentId": demo.agent_id, "toNumber": NUMBER, "message": "See you at 3."}
+    accepted = demo.live.post("/api/v1/sms/send", order)
+    assert accepted.status_code == 201, accepted.text
+    path = f"/api/v1/sms/{accepted.json()['messageId']}"
+
+    def ended() -> Any:
+        message = demo.live.get(path).json()
+        return message if message["status"] == "failed" else None
+
+    assert wait_until(ended, what="it is refused")["reason"] == "not_supported"
 
 
 def test_reports_that_found_nobody_are_asked_for(product: Product, demo: Demo) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 from collections.abc import Callable
 from uuid import UUID
@@ -68,9 +69,28 @@ def test_second_start_keeps_what_there_was_and_prints_no_password(embedded: Prod
     embedded.boot()
 
     assert "admin /" not in embedded.worker.output
+    assert "manage.py changepassword admin\n" in embedded.worker.output
     assert "outdial_" not in embedded.worker.output
     assert demo.wait_for_end([call_id])[call_id]["status"] == "completed"
     assert embedded.rows("SELECT count(*) FROM auth_user") == [(1,)]
+
+
+@without_services
+def test_start_on_a_taken_port_makes_nothing_and_the_next_one_prints_the_password(
+    embedded: Product,
+) -> None:
+    with socket.create_server(("127.0.0.1", embedded.port)):
+        refused = embedded.start("run")
+        assert refused.exit_code() == 1
+    assert refused.output == (
+        f"Cannot listen on 127.0.0.1:{embedded.port}: Address already in use. "
+        "Set PORT to another one\n"
+    )
+
+    embedded.boot()
+
+    assert re.search(r"admin / \S{20} ", embedded.worker.output)
+    assert "changepassword" not in embedded.worker.output
 
 
 @without_services

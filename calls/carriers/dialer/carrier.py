@@ -128,7 +128,8 @@ class DialerCarrier(Carrier):
         if answer.status == 429:
             raise CarrierError("It is busy", permanent=False, reason="carrier_busy")
         if 400 <= answer.status < 500:
-            raise CarrierError("It refused", permanent=True, reason=refusal_in(answer))
+            reason = refusal_in(answer, is_message=isinstance(order, MessageOrder))
+            raise CarrierError("It refused", permanent=True, reason=reason)
         if not answer.is_success:
             raise CarrierUncertain(f"The engine answered {answer.status}")
         return carrier_id_in(answer.said) or id.hex

@@ -17,7 +17,7 @@ from calls.carriers.base import (
 )
 from calls.carriers.dialer.signing import TOLERANCE, check_signature, check_token
 from calls.carriers.exchange import Answer, object_in
-from calls.explanations import REASONS
+from calls.explanations import MESSAGE_REASONS, REASONS
 from calls.models import DialStatus, MessageStatus
 from calls.reports import MessageReport, Report, Results
 
@@ -127,10 +127,13 @@ def _reason(said: Mapping[str, Any], *, is_failure: bool) -> str:
     return "carrier_failed" if is_failure else ""
 
 
-def refusal_in(answer: Answer) -> str:
+def refusal_in(answer: Answer, *, is_message: bool) -> str:
     """The stable name of why the engine refused an order."""
     reason = answer.said.get("reason")
-    return reason if isinstance(reason, str) and reason in REASONS else "carrier_refused"
+    known = isinstance(reason, str) and (
+        reason in REASONS or (is_message and reason in MESSAGE_REASONS)
+    )
+    return str(reason) if known else "carrier_refused"
 
 
 def results_in(said: Mapping[str, Any]) -> Results:

@@ -3,6 +3,7 @@
 https://www.twilio.com/docs/voice/api/call-resource
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -45,9 +46,20 @@ ALREADY_OVER = (20404, 21220)
 Credentials = Mapping[str, str]
 
 
+def check_account_sid(text: str) -> None:
+    """Raises ValueError for what is no SID of an account."""
+    if not re.fullmatch("AC[0-9a-f]{32}", text):
+        raise ValueError("It is AC and 32 hexadecimal digits: Twilio's console shows it.")
+
+
 class TwilioCarrier(Carrier):
     credential_fields = (
-        CredentialField(name="account_sid", label="Account SID", help="It begins with AC."),
+        CredentialField(
+            name="account_sid",
+            label="Account SID",
+            help="AC and 32 hexadecimal digits.",
+            check=check_account_sid,
+        ),
         CredentialField(name="auth_token", label="Auth token", is_secret=True),
         CredentialField(
             name="api_base_url",

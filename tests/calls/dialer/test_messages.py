@@ -85,6 +85,7 @@ def test_the_order(engine: Engine, order: MessageOrder) -> None:
     [
         (Says(429), "carrier_busy", False),
         (Says(400, {"reason": "rejected"}), "rejected", True),
+        (Says(400, {"reason": "not_supported"}), "not_supported", True),
         (Says(404), "carrier_refused", True),
     ],
 )

@@ -14,6 +14,7 @@ from calls.carriers import exchange
 from calls.models import Call, CarrierCredentials, Dial
 from tests.calls.dialer.engine import SECRET, Asked, Engine, Says, an_engine
 from tests.factories import DEFAULT_NUMBER, NUMBER, Api, make_agent
+from tests.operator import Operator
 
 Work = Callable[..., None]
 
@@ -173,6 +174,9 @@ def test_an_engine_that_is_down_never_heard_of_it(api: Api, account: Account, wo
 
     assert ended(call) == ("failed", "carrier_down")
     assert Dial.objects.get().asks == 5
+    page = Operator().read(f"calls/call/{call.id}/change/")
+    assert page.count("The carrier could not be reached") == 5
+    assert "The carrier refused" not in page
 
 
 UNCERTAIN = {

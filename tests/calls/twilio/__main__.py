@@ -7,7 +7,7 @@ import time
 
 from tests.calls.twilio.standin import SID, TOKEN, Row, StandIn, standing_in
 
-PORT = 9100
+PORT = 9200
 STORIES = {
     "0101": ("ringing", "busy"),
     "0102": ("ringing", "no-answer"),

@@ -47,7 +47,7 @@ def test_a_refused_connection_is_asked_again_and_rings_once(
     settings.TWILIO_API_BASE_URL = gone.url
     send()
     work(for_=A_MOMENT)
-    assert lines()[-1] == "refused_by_carrier"
+    assert lines()[-1] == "carrier_not_reached"
     settings.TWILIO_API_BASE_URL = twilio.url
     work(for_=timedelta(seconds=10))
     assert (len(twilio.posts), len(twilio.calls)) == (1, 1)
