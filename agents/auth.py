@@ -17,6 +17,7 @@ from agents.services import find_agent
 from agents.throttling import refuse_after
 from core import secrets
 from core.errors import InvalidApiKey, MissingApiKey
+from core.observing import KEY_ID
 
 LAST_USED_EVERY = timedelta(minutes=1)
 
@@ -39,6 +40,7 @@ class ApiKeyAuthentication(BaseAuthentication):
                 limit=settings.BAD_KEYS_PER_MINUTE,
                 error=InvalidApiKey(),
             )
+        request.META[KEY_ID] = api_key.id
         note_use(api_key)
         return api_key.account, api_key
 

@@ -14,6 +14,7 @@ from agents.models import Account, Agent
 from calls.dialing import dialing
 from calls.sending import sending
 from core.drain import Drain
+from operations import usage
 from tests.factories import Api, make_account, make_agent, make_key
 from tests.receiver import Receiver, receiving
 from webhooks.delivery import deliveries
@@ -23,6 +24,7 @@ from webhooks.delivery import deliveries
 def _fresh_limits() -> None:
     cache.clear()
     throttling.forget_local_counts()
+    usage.forget()
 
 
 @pytest.fixture
