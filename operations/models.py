@@ -1,12 +1,14 @@
 """What the operator watches: figures added up by span of time, so that no history is read."""
 
+from decimal import Decimal
 from typing import Self
 
 from django.db import models
 from django.db.models import Q
 
-from agents.models import Account, ApiKey
+from agents.models import Account, Agent, ApiKey, Mode
 from operations.spans import Span
+from webhooks.models import Subscription
 
 
 class Rollup(models.Model):
@@ -99,3 +101,63 @@ class ApiAddress(models.Model):
 
     def __str__(self) -> str:
         return f"{self.address} {self.requests}"
+
+
+class CallRollup(Rollup):
+    """Calls that ended in the span."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False, related_name="+")
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, db_index=False, related_name="+")
+    carrier = models.CharField(max_length=40)
+    mode = models.CharField(max_length=4, choices=Mode)
+    outcome = models.CharField(max_length=11)
+    reason = models.CharField(max_length=60, help_text="`other` where it is no name of ours.")
+    calls = models.PositiveIntegerField(default=0)
+    talk_seconds = models.PositiveBigIntegerField(default=0)
+    cost = models.DecimalField(max_digits=16, decimal_places=4, default=Decimal(0))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["span", "at", "account", "agent", "carrier", "mode", "outcome", "reason"],
+                name="call_rollup",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at} {self.outcome} {self.calls}"
+
+
+class AttemptRollup(Rollup):
+    """Attempts to deliver that began in the span, by how long they took."""
+
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.CASCADE, db_index=False, related_name="+"
+    )
+    took = models.PositiveSmallIntegerField()
+    attempts = models.PositiveIntegerField(default=0)
+    failures = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["span", "at", "subscription", "took"], name="attempt_rollup"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["subscription", "span", "at"], name="attempt_rollup_webhook")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at} {self.attempts}"
+
+
+class Watermark(models.Model):
+    """Up to which row a rollup has counted. It moves in the transaction that counts."""
+
+    name = models.CharField(max_length=20, primary_key=True)
+    counted_to = models.BigIntegerField(default=0)
+    looked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.counted_to}"

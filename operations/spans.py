@@ -15,6 +15,7 @@ class Span(models.IntegerChoices):
 
 # The finest figures are for looking at the last hour.
 FIVE_MINUTES_KEPT = timedelta(days=2)
+ADDRESSES_KEPT_FOR = timedelta(days=90)
 
 
 def begin_of(moment: datetime, span: int) -> datetime:
