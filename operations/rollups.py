@@ -172,8 +172,11 @@ def _locked(counting: Counting) -> Watermark:
 
 def _add(counting: Counting, *, after: int, to: int) -> None:
     counted: dict[tuple[Any, ...], list[Any]] = defaultdict(lambda: [0] * len(counting.sums))
+    fine_from = timezone.now() - FIVE_MINUTES_KEPT
     for at, key, sums in counting.rows(after=after, to=to):
         for span in Span:
+            if span == Span.FIVE_MINUTES and at < fine_from:
+                continue  # it would be deleted within the hour
             so_far = counted[span.value, begin_of(at, span), *key]
             for place, number in enumerate(sums):
                 so_far[place] += number

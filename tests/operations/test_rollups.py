@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.db import connection, connections, transaction
 from django.db.models import Sum
@@ -67,7 +68,8 @@ def test_each_span_adds_up(end_call: EndCall, rolled_up: Callable[[], None]) -> 
     for minutes in (0, 1, 10, 60, 24 * 60):
         end_call(at=AT + timedelta(minutes=minutes), talked=0)
 
-    rolled_up()
+    with time_machine.travel(AT + timedelta(days=1)):
+        rolled_up()
 
     counted = {
         span.value: list(
