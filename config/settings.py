@@ -236,6 +236,7 @@ CREDITS_PER_SEGMENT = decimal("CREDITS_PER_SEGMENT", "0.5")
 
 INSTALLED_APPS = [
     "config",
+    "operations",
     "calls",
     "webhooks",
     "agents",
