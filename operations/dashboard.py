@@ -163,7 +163,7 @@ def _api(period: Period, *, accounts: Accounts, now: datetime) -> dict[str, Any]
             Tile(
                 "API response time",
                 seconds(api.p50),
-                f"half are quicker; 95 % within {seconds(api.p95)}" if api.total else "no request",
+                f"median; 95\u00a0% within {seconds(api.p95)}" if api.total else "no request",
                 keys,
             ),
         ],
@@ -177,7 +177,7 @@ def _webhooks(period: Period, *, accounts: Accounts, now: datetime) -> dict[str,
     overdue = (now - backlog.due_since).total_seconds() if backlog.due_since else None
     deliveries = reverse("admin:webhooks_delivery_changelist")
     present = figures.of_accounts(Subscription.objects.present(), accounts)
-    took = f"of {_number(attempts.total)} attempts; 95 % within {seconds(attempts.p95)}"
+    took = f"of {_number(attempts.total)} attempts; 95\u00a0% within {seconds(attempts.p95)}"
     return {
         "webhooks": attempts,
         "webhooks_total": _number(attempts.total),
@@ -275,7 +275,7 @@ def _share(share: float | None) -> str:
     rounded = round(share * 100, 1)
     rounded = min(rounded, 99.9) if share < 1 else rounded
     rounded = max(rounded, 0.1) if share > 0 else rounded
-    return f"{rounded:g} %"
+    return f"{rounded:g}\u00a0%"
 
 
 def _lasts(credits: float, *, a_day: float) -> str:

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -103,6 +104,15 @@ def test_live_and_waiting_calls_are_counted(operator: Operator, api: Api, agent:
     link = "/admin/calls/call/?status__in=dialing,ringing,in_progress"
     assert link in page
     assert operator.get("calls/call/", status__in="dialing,ringing,in_progress").status_code == 200
+
+
+def test_who_logs_in_lands_on_it(db: None) -> None:
+    User.objects.create_superuser("ada", password="an-operator's-password")
+    browser = Client()
+    answer = browser.post(
+        "/admin/login/", {"username": "ada", "password": "an-operator's-password"}
+    )
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
 
 
 # Needs attention ----------------------------------------------------------------------------------
