@@ -19,6 +19,7 @@ from unfold.enums import ActionVariant
 from agents.admin_controls import CreditControls
 from agents.admin_controls import credits_text as credits_text
 from agents.forms import (
+    AccountForm,
     AgentForm,
     ApiKeyForm,
     CallerIdForm,
@@ -122,7 +123,7 @@ class AccountAdmin(CreditControls):
     search_help_text = "Name, or the account's id"
     add_fieldsets = [(None, {"fields": ["name", "credits"]})]
     fieldsets = [
-        (None, {"fields": ["name", "max_concurrent_calls"]}),
+        (None, {"fields": ["name", ("max_concurrent_calls", "calls_per_second")]}),
         ("Credits", {"fields": ["balance", "in_use"]}),
         ("About", {"fields": ["id", "opened"]}),
     ]
@@ -143,7 +144,7 @@ class AccountAdmin(CreditControls):
         self, request: HttpRequest, obj: Account | None = None, **kwargs: Any
     ) -> "type[forms.ModelForm[Account]]":
         # Only an opening may name the credits: later a form's copy of them would be out of date.
-        kwargs["form"] = forms.ModelForm if obj else OpeningForm
+        kwargs["form"] = AccountForm if obj else OpeningForm
         form: type[forms.ModelForm[Account]] = super().get_form(request, obj, **kwargs)
         return form
 
@@ -446,7 +447,12 @@ class AgentAdmin(ServiceAdmin):
     add_fieldsets = [
         (None, {"fields": ["account", "name", "default_number", "carrier", "voice_url"]}),
         ("What it says", {"fields": ["greeting", "prompt", "language", "voice"]}),
-        ("Limits", {"fields": ["ring_timeout", "max_duration"]}),
+        ("Limits of a call", {"fields": [("ring_timeout", "max_duration")]}),
+        ("Limits of all its calls", {"fields": [("max_concurrent_calls", "calls_per_second")]}),
+        (
+            "When nobody answers",
+            {"fields": ["retry_causes", ("retry_attempts", "retry_gaps")]},
+        ),
     ]
     fieldsets = [
         (None, {"fields": ["account", "name", "state", "default_number", "carrier", "voice_url"]}),
@@ -454,7 +460,7 @@ class AgentAdmin(ServiceAdmin):
         ("About", {"fields": ["native_id", "id", "made"]}),
     ]
     readonly_fields = ["state", "native_id", "id", "made"]
-    actions_detail = ["rotate_secret", "disable"]
+    actions_detail = ["place_call", "rotate_secret", "disable"]
 
     def create(self, fields: dict[str, Any]) -> tuple[Agent, str]:
         return create_agent(fields.pop("account"), **fields)
@@ -469,6 +475,21 @@ class AgentAdmin(ServiceAdmin):
         agent = object_id and self.get_object(request, object_id)
         enabled = isinstance(agent, Agent) and agent.is_enabled
         return enabled and self.has_change_permission(request)
+
+    def has_place_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        agent = object_id and self.get_object(request, object_id)
+        enabled = isinstance(agent, Agent) and agent.is_enabled
+        return enabled and request.user.has_perm("calls.add_call")
+
+    @action(
+        description="Place a call",
+        icon="call",
+        permissions=["place"],
+        variant=ActionVariant.PRIMARY,
+    )
+    def place_call(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        # Calls stand above agents: their page does it.
+        return redirect("admin:calls_call_place", self.get_or_404(request, object_id).pk)
 
     @action(description="Rotate secret", icon="autorenew", permissions=["change"])
     def rotate_secret(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -19,6 +19,7 @@ from agents.services import find_agent
 from agents.throttling import refuse_after
 from core import secrets
 from core.errors import DomainError, InvalidApiKey, MissingApiKey
+from core.observing import KEY_ID
 
 LAST_USED_EVERY = timedelta(minutes=1)
 
@@ -41,6 +42,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if ranges and not is_within(request.META.get("REMOTE_ADDR", ""), ranges):
             # Before it is counted: whoever stole the key shall not use up its limit.
             _refuse(request, AddressNotAllowed())
+        request.META[KEY_ID] = api_key.id
         note_use(api_key)
         return api_key.account, api_key
 

@@ -1,7 +1,9 @@
 """What operators fill in about accounts, keys and agents."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,12 +19,14 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from agents import retries
 from agents.models import CallerId, Price
 from agents.ranges import read_ranges
 from agents.scopes import Scope, all_scopes
 from core.errors import InvalidNumber
 from core.phone import to_e164
 
+RETRY_FIELDS = ("retry_causes", "retry_attempts", "retry_gaps")
 VOICE_SCHEMES = ("wss", "ws", "relay+wss", "https", "http")
 
 
@@ -35,6 +39,16 @@ class OpeningForm(forms.ModelForm):  # type: ignore[type-arg]
         decimal_places=4,
         widget=UnfoldAdminDecimalFieldWidget(),
         help_text="What the account may spend. Empty: it spends without limit.",
+    )
+
+
+class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
+    calls_per_second = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=10_000,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="How many may start in one second. Empty: no limit.",
     )
 
 
@@ -259,8 +273,57 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="How long a call may last: 10 to 14,400 seconds. So much credit is set aside.",
     )
 
+    max_concurrent_calls = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=1_000_000,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="Calls under way at once. Empty: as many as its account may.",
+    )
+    calls_per_second = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=10_000,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="How many may start in one second. Empty: no limit.",
+    )
+    # Its retry rule, in three parts.
+    retry_causes = forms.MultipleChoiceField(
+        label="Dial again after",
+        required=False,
+        choices=[
+            ("no_answer", "No answer"),
+            ("busy", "Busy"),
+            ("failed", "Failed, where the carrier proved that it took nothing"),
+        ],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        help_text="None: a call is dialled once. A call may bring a rule of its own.",
+    )
+    retry_attempts = forms.IntegerField(
+        label="Dials in all",
+        required=False,
+        initial=3,
+        min_value=1,
+        max_value=retries.MOST_ATTEMPTS,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=f"The first one included: 1 to {retries.MOST_ATTEMPTS}.",
+    )
+    retry_gaps = forms.CharField(
+        label="Seconds between them",
+        required=False,
+        initial=str(retries.DEFAULT_GAP_SECONDS),
+        max_length=100,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "300, 3600"}),
+        help_text="As 300, 3600: the last one holds for the rest.",
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if rule := self.instance.retry:
+            gaps = rule.get("gaps") or [retries.DEFAULT_GAP_SECONDS]
+            self.initial["retry_causes"] = rule["causes"]
+            self.initial["retry_attempts"] = rule["attempts"]
+            self.initial["retry_gaps"] = ", ".join(map(str, gaps))
         # An agent may name a carrier that is configured no more.
         names = sorted({*settings.CARRIERS, self.instance.carrier})
         self.fields["carrier"].choices = [(name, name.capitalize()) for name in names]  # type: ignore[attr-defined]
@@ -269,6 +332,35 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
         number = self.cleaned_data["default_number"]
         return read_number(number) if number else None
 
+    def clean_retry_gaps(self) -> list[int]:
+        try:
+            gaps = [
+                int(part) for part in self.cleaned_data["retry_gaps"].split(",") if part.strip()
+            ]
+        except ValueError:
+            raise forms.ValidationError("Write whole seconds, as 300, 3600.") from None
+        least, most = retries.SHORTEST_GAP_SECONDS, retries.LONGEST_GAP_SECONDS
+        if not all(least <= gap <= most for gap in gaps):
+            raise forms.ValidationError(f"Each is from {least} to {most:,} seconds.")
+        if len(gaps) > retries.MOST_ATTEMPTS:
+            raise forms.ValidationError(f"At most {retries.MOST_ATTEMPTS} of them.")
+        return gaps or [retries.DEFAULT_GAP_SECONDS]
+
+    def clean(self) -> dict[str, Any]:
+        fields: dict[str, Any] = super().clean() or self.cleaned_data
+        causes, attempts, gaps = (fields.pop(name, None) for name in RETRY_FIELDS)
+        if causes and not attempts and "retry_attempts" not in self.errors:
+            self.add_error("retry_attempts", "Say how often it is dialled.")
+        fields["retry"] = _retry(causes, attempts=attempts, gaps=gaps) if causes else None
+        return fields
+
+    @cached_property
+    def changed_data(self) -> list[str]:
+        """The parts of the retry rule as the one column that keeps them."""
+        changed = super().changed_data
+        plain = [name for name in changed if name not in RETRY_FIELDS]
+        return plain if plain == changed else [*plain, "retry"]
+
     def clean_voice_url(self) -> str:
         url: str = self.cleaned_data["voice_url"]
         if url and not is_voice_url(url):
@@ -276,6 +368,13 @@ class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
                 "Write it as wss://voice.example.org/calls; ws, http, https and relay+wss work too."
             )
         return url
+
+
+def _retry(
+    causes: Sequence[str], *, attempts: int | None, gaps: Sequence[int] | None
+) -> dict[str, Any]:
+    """A retry rule as agents.retries reads it."""
+    return {"causes": list(causes), "attempts": attempts, "gaps": gaps}
 
 
 def read_number(text: str) -> str:

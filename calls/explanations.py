@@ -1,4 +1,12 @@
-"""A call in plain words: each line of its timeline, and why it ended as it did."""
+"""A call in plain words: what happened, each line of its timeline, why it ended as it did."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from agents.retries import RetryRule
+from calls.models import ANSWERED, Call, Status
+from core.admin import at, seconds
 
 TIMELINE = {
     "scheduled": "Accepted, to be placed later",
@@ -120,13 +128,73 @@ REMARKS = {
 }
 
 
+# How a call ended that nobody has to repair, by its status.
+ENDS = {
+    Status.BUSY: "It did not ring: the line was busy.",
+    Status.NO_ANSWER: "It rang, and nobody answered.",
+}
+RETRY_ADVICE = "Call again later, or give the agent a retry rule."
+
+
+def what_happened(call: Call, *, has_rung: bool, now: datetime) -> str:
+    """The story of `call` in a sentence or two, with what to do where something is wrong."""
+    if not call.is_terminal:
+        return _so_far(call, now=now)
+    if call.status in ANSWERED:
+        return " ".join(filter(None, [_answered(call), explain(call.reason)]))
+    if call.status in ENDS:
+        advice = explain(call.reason) or _advice(call)
+        return f"{ENDS[Status(call.status)]} {advice}"
+    return f"{'It rang.' if has_rung else 'It did not ring.'} {explain(call.reason)}".strip()
+
+
+def _so_far(call: Call, *, now: datetime) -> str:
+    if call.status == Status.SCHEDULED:
+        return f"It waits until {at(call.due_at)} to be dialled."
+    if call.status == Status.QUEUED and call.due_at and call.due_at > now:
+        return f"Nobody answered yet: it is dialled again at {at(call.due_at)}."
+    if call.status == Status.IN_PROGRESS:
+        return f"It was answered after {_wait(call)}, and the conversation goes on."
+    return {
+        Status.QUEUED: "It waits for its turn.",
+        Status.DIALING: "The carrier was asked, and has not said yet that it rings.",
+        Status.RINGING: "It rings.",
+    }[Status(call.status)]
+
+
+def _answered(call: Call) -> str:
+    if call.status == Status.VOICEMAIL:
+        return f"It rang, and a machine answered after {_wait(call)}."
+    return f"It rang, was answered after {_wait(call)} and ended after {seconds(call.duration)}."
+
+
+def _wait(call: Call) -> str:
+    """From when it was asked for to its answer."""
+    began = max(call.scheduled_at or call.created_at, call.created_at)
+    return seconds(max((call.started_at - began).total_seconds(), 0) if call.started_at else None)
+
+
+def _advice(call: Call) -> str:
+    return "It was tried as often as its retry rule says." if call.retry else RETRY_ADVICE
+
+
+def in_words(retry: Mapping[str, Any] | None) -> str:
+    """A stored retry rule as people say it; empty where there is none."""
+    rule = RetryRule.of(retry)
+    if rule is None:
+        return ""
+    causes = " or ".join(cause.replace("_", " ") for cause in rule.causes)
+    gaps = ", then ".join(seconds(gap.total_seconds()) for gap in rule.gaps[: rule.attempts - 1])
+    return f"After {causes}: up to {rule.attempts} dials in all, {gaps} apart"
+
+
 def sentence(type: str) -> str:
     """A timeline line's type as a sentence."""
     return TIMELINE.get(type) or type.replace("_", " ").capitalize()
 
 
 def explain(reason: str) -> str:
-    """A plain sentence for a call's reason; its name where none is written yet."""
+    """A plain sentence for a call's reason; its name where none is written yet, if there is one."""
     return REASONS.get(reason) or reason.replace("_", " ").capitalize()
 
 

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from agents.models import ApiKey
 from calls.errors import IdempotencyConflict
 from calls.models import IdempotencyKey
 
@@ -15,7 +14,8 @@ KEPT = timedelta(hours=24)
 def claim_key(
     key: str,
     *,
-    api_key: ApiKey,
+    account_id: UUID,
+    mode: str,
     fingerprint: str,
     call_id: UUID | None = None,
     message_id: UUID | None = None,
@@ -27,7 +27,7 @@ def claim_key(
     that makes the call or message: where two race, the insert of one waits for the other's end.
     """
     now = timezone.now()
-    owner = {"account_id": api_key.account_id, "mode": api_key.mode, "key": key}
+    owner = {"account_id": account_id, "mode": mode, "key": key}
     IdempotencyKey.objects.filter(**owner, created_at__lt=now - KEPT).delete()
     mine = IdempotencyKey(
         **owner,

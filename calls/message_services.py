@@ -67,7 +67,8 @@ def send_message(
     if idempotency_key:
         taken = claim_key(
             idempotency_key,
-            api_key=origin.api_key,
+            account_id=origin.account.id,
+            mode=origin.mode,
             fingerprint=request.fingerprint,
             message_id=message_id,
         )
@@ -104,7 +105,7 @@ def _accept(request: MessageRequest, *, origin: Origin, message_id: UUID) -> Mes
 def _new_message(
     request: MessageRequest, *, origin: Origin, agent: Agent, message_id: UUID
 ) -> Message:
-    now, is_test = timezone.now(), origin.api_key.mode == Mode.TEST
+    now, is_test = timezone.now(), origin.mode == Mode.TEST
     region = region_of(agent.default_number)
     to_number = e164("to_number", request.to_number, region=region)
     # A test key never reaches another carrier.
@@ -120,7 +121,7 @@ def _new_message(
         request_id=origin.request_id,
         fingerprint=request.fingerprint,
         client_address=origin.address,
-        mode=origin.api_key.mode,
+        mode=origin.mode,
         carrier=carrier,
         from_number=from_number,
         to_number=to_number,

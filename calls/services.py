@@ -71,24 +71,33 @@ class CallRequest:
 
 @dataclass(frozen=True)
 class Origin:
-    """Who asked: the key, and where its request came from."""
+    """Who asked, a program by its key or an operator by name, and where the request came from."""
 
-    api_key: ApiKey
+    account: Account
+    mode: str
     request_id: str
     address: str | None
+    api_key: ApiKey | None = None
+    operator: str = ""
 
     @classmethod
     def of(cls, api_key: ApiKey, *, meta: Mapping[str, Any]) -> Self:
-        """What a request's environment (PEP 3333) says of it."""
-        return cls(
-            api_key=api_key,
-            request_id=str(meta.get("REQUEST_ID", "")),
-            address=meta.get("REMOTE_ADDR") or None,
-        )
+        """A program's request, by what its environment (PEP 3333) says of it."""
+        return cls(account=api_key.account, mode=api_key.mode, api_key=api_key, **_where(meta))
 
-    @property
-    def account(self) -> Account:
-        return self.api_key.account
+    @classmethod
+    def of_operator(
+        cls, operator: str, *, account: Account, mode: str, meta: Mapping[str, Any]
+    ) -> Self:
+        """What `operator` (a username) asks for in the account's name."""
+        return cls(account=account, mode=mode, operator=operator, **_where(meta))
+
+
+def _where(meta: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "request_id": str(meta.get("REQUEST_ID", "")),
+        "address": meta.get("REMOTE_ADDR") or None,
+    }
 
 
 def place_call(
@@ -100,8 +109,8 @@ def place_call(
 ) -> tuple[Call, bool]:
     """Accept a call: it is recorded, and a worker dials it. True when it was accepted before.
 
-    A client says that two requests are one by an `idempotency_key` for a day, or by a `client_id`
-    that is the call's own for good. Raises AgentNotFound, AgentDisabled, InvalidNumber,
+    Whoever asks says that two requests are one by an `idempotency_key` for a day, or by a
+    `client_id` that is the call's own for good. Raises AgentNotFound, AgentDisabled, InvalidNumber,
     FromNumberMissing, FromNumberNotAllowed, InsufficientCredits, IdempotencyConflict when the key
     was used for another request, CallIdAlreadyUsed when the id was, and what policy.check_accept
     raises; a refusal burns neither.
@@ -112,7 +121,8 @@ def place_call(
             if idempotency_key:
                 taken = claim_key(
                     idempotency_key,
-                    api_key=origin.api_key,
+                    account_id=origin.account.id,
+                    mode=origin.mode,
                     fingerprint=request.fingerprint,
                     call_id=call_id,
                 )
@@ -170,7 +180,7 @@ def _find_placed(request: CallRequest, *, origin: Origin, client_id: UUID) -> Ca
     call = (
         Call.objects.for_account(origin.account)
         .known_as(client_id)
-        .filter(mode=origin.api_key.mode)
+        .filter(mode=origin.mode)
         .first()
     )
     if call and not _is_order_of(call, request, agent=agent):
@@ -212,7 +222,7 @@ def _accept(request: CallRequest, *, origin: Origin, call_id: UUID, client_id: U
 
 
 def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UUID) -> Call:
-    now, mode = timezone.now(), origin.api_key.mode
+    now, mode = timezone.now(), origin.mode
     region = region_of(agent.default_number)
     due_at = _due_at(request, now=now)
     max_duration = request.max_duration or agent.max_duration
@@ -227,6 +237,7 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
         account=origin.account,
         agent=agent,
         api_key=origin.api_key,
+        operator=origin.operator,
         request_id=origin.request_id,
         fingerprint=request.fingerprint,
         client_address=origin.address,

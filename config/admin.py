@@ -107,7 +107,7 @@ class UserAdmin(auth.UserAdmin, OperatorAdmin):  # type: ignore[type-arg, misc]
 
     @display(description="Accounts")
     def given(self, user: User) -> str:
-        accounts = [row.account for row in user.account_access.all()]  # type: ignore[attr-defined]
+        accounts = [row.account for row in user.account_access.all()]
         if user.is_superuser or None in accounts:
             return "every account"
         names = ", ".join(str(account) for account in accounts[:NAMES_SHOWN])

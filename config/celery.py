@@ -16,6 +16,7 @@ app.conf.beat_schedule = {
     # One message, so that a week without workers leaves a queue that is read in seconds.
     "sweep": {"task": "sweep", "schedule": 5.0, "options": {"expires": 5.0}},
     "mend": {"task": "webhooks.mend", "schedule": 60.0, "options": {"expires": 60.0}},
+    "roll_up": {"task": "operations.roll_up", "schedule": 10.0, "options": {"expires": 10.0}},
     "prune": {"task": "prune", "schedule": 3600.0, "options": {"expires": 600.0}},
 }
 
@@ -40,8 +41,10 @@ def prune() -> None:
     from django.utils import timezone
 
     from calls.idempotency import forget_idempotency_keys
+    from operations.rollups import forget_fine_figures
 
     forget_idempotency_keys(now=timezone.now())
+    forget_fine_figures(now=timezone.now())
 
 
 @setup_logging.connect

@@ -37,6 +37,11 @@ UNFOLD = {
                 "title": "Calls",
                 "items": [
                     {
+                        "title": "Overview",
+                        "icon": "monitoring",
+                        "link": reverse_lazy("admin:index"),
+                    },
+                    {
                         "title": "Calls",
                         "icon": "call",
                         "link": reverse_lazy("admin:calls_call_changelist"),

@@ -25,6 +25,7 @@ OPERATES = {
     "agents.change_agent",
     "agents.add_callerid",
     "agents.delete_callerid",
+    "calls.add_call",
     "calls.change_call",
     "calls.add_donotcall",
     "calls.change_donotcall",

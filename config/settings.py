@@ -236,6 +236,7 @@ CREDITS_PER_SEGMENT = decimal("CREDITS_PER_SEGMENT", "0.5")
 
 INSTALLED_APPS = [
     "config",
+    "operations",
     "calls",
     "webhooks",
     "agents",
@@ -302,6 +303,7 @@ STATIC_URL = "/static/"
 # Whitenoise finds the files in the packages themselves: no collecting step that can be forgotten.
 WHITENOISE_USE_FINDERS = True
 
+LOGIN_REDIRECT_URL = "admin:index"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
 # Not Strict: a link from a mail or a chat should find its reader logged in.

@@ -11,6 +11,7 @@ from unfold.sites import UnfoldAdminSite
 
 class OutdialAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
     index_title = "Overview"
+    index_template = "admin/dashboard.html"
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -39,3 +40,12 @@ class OutdialAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no 
         from agents.access import accounts_of  # the site is made before the models
 
         return accounts_of(user)
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        from operations.dashboard import dashboard  # the site is made before the models
+
+        shown = dashboard(request, accounts=self.accounts_of(request.user))
+        page: TemplateResponse = super().index(request, {**shown, **(extra_context or {})})
+        return page

@@ -19,6 +19,7 @@ from calls import message_api as messages
 from calls import zapier as calls_zapier
 from core.errors import DomainError, InternalError, InvalidRequest, NotFound
 from core.responses import error_response, is_api
+from operations import api as operations
 from webhooks import api as webhooks
 from webhooks import zapier as webhooks_zapier
 
@@ -46,6 +47,7 @@ urlpatterns = [
     path("api/v1/agents", agents.AgentListView.as_view()),
     path("api/v1/agents/<str:agent_id>", agents.AgentView.as_view()),
     path("api/v1/agents/<str:agent_id>/rotate-secret", agents.AgentSecretView.as_view()),
+    path("api/v1/usage", operations.UsageView.as_view()),
     path("api/v1/webhooks", webhooks.WebhookListView.as_view()),
     path("api/v1/webhooks/<str:webhook_id>", webhooks.WebhookView.as_view()),
     path("api/v1/webhooks/<str:webhook_id>/rotate-secret", webhooks.WebhookSecretView.as_view()),

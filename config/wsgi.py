@@ -12,6 +12,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django = get_wsgi_application()
 
 from calls.callbacks import MAX_BODY_BYTES  # noqa: E402 - needs the settings
+from operations.usage import start_flushing  # noqa: E402 - needs the settings
+
+start_flushing()
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

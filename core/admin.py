@@ -129,9 +129,13 @@ class OperatorAdmin(ModelAdmin):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Model | None:
-        found = parse_id(self.id_prefix, object_id)
-        obj: Model | None = super().get_object(request, str(found or object_id), from_field)
-        return obj
+        found = str(parse_id(self.id_prefix, object_id) or object_id)
+        # Each of a page's buttons asks whether it fits: one query for all of them.
+        kept: dict[Any, Model | None] = request.__dict__.setdefault("_rows", {})
+        row = (self.opts.label, found, from_field)
+        if row not in kept:
+            kept[row] = super().get_object(request, found, from_field)
+        return kept[row]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -325,7 +329,7 @@ def at(moment: datetime | None) -> str:
 
 
 def seconds(number: float | None) -> str:
-    """`850 ms`, `3.2 s`, `12 s`, `2 min 5 s`, `1 h 0 min`."""
+    """`850 ms`, `3.2 s`, `12 s`, `5 min`, `2 min 5 s`, `1 h`."""
     if number is None:
         return NONE
     if number < 1:
@@ -334,8 +338,12 @@ def seconds(number: float | None) -> str:
         return f"{round(number, 1):g} s"
     minutes, rest = divmod(round(number), 60)
     if minutes < 60:
-        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+        return _parts((minutes, "min"), (rest, "s")) or "0 s"
+    return _parts((minutes // 60, "h"), (minutes % 60, "min"))
+
+
+def _parts(*counted: tuple[int, str]) -> str:
+    return " ".join(f"{number} {unit}" for number, unit in counted if number)
 
 
 def table_of(values: dict[str, Any] | None) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from core import health
 from core.errors import HttpsRequired, PayloadTooLarge
 from core.ids import new_id
+from core.observing import tell
 from core.responses import error_response, is_api
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -99,7 +100,9 @@ def request_id(get_response: GetResponse) -> GetResponse:
         structlog.contextvars.bind_contextvars(request_id=name)
         response = get_response(request)
         if is_api(request):
-            _log_answer(request, response, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            _log_answer(request, response, seconds)
+            tell(request, response, seconds=seconds)
         response["X-Request-Id"] = name
         return response
 

@@ -14,6 +14,7 @@ from agents.models import Account, Agent
 from calls.dialing import dialing
 from calls.sending import sending
 from core.drain import Drain
+from operations import usage
 from tests.factories import Api, make_account, make_agent, make_key
 from tests.receiver import Receiver, receiving
 from webhooks.delivery import deliveries
@@ -30,6 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _fresh_limits() -> None:
     cache.clear()
     throttling.forget_local_counts()
+    usage.forget()
 
 
 @pytest.fixture

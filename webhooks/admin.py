@@ -1,6 +1,7 @@
 """The operators' pages about who is told, and what became of telling them."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -13,8 +14,10 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from core.admin import NONE, ReadOnlyAdmin, at, seconds
+from core.following import LOOK_EVERY, LOOK_SELDOM, milliseconds
 from core.ids import parse_id
-from webhooks.admin_controls import DeliveryControls, SubscriptionControls
+from webhooks.admin_controls import DeliveryControls, SubscriptionControls, has_enabled
+from webhooks.charts import charts_of
 from webhooks.explanations import DELIVERY_STATUSES, explain
 from webhooks.figures import figures_of
 from webhooks.forms import SubscriptionForm
@@ -24,6 +27,8 @@ from webhooks.services import change_subscription, subscribe, unsubscribe
 Status = Subscription.Status
 
 DELIVERIES_SHOWN = 10
+# An attempt that is so near is waited for on its delivery's page.
+FOLLOWED_BEFORE = timedelta(seconds=30)
 STATUS_LABELS = {"enabled": "success", "paused": "warning", "disabled": "danger"}
 DELIVERY_LABELS = {
     "pending": "info",
@@ -84,6 +89,7 @@ class SubscriptionAdmin(SubscriptionControls):
         "enable",
         {"title": "More", "icon": "more_horiz", "items": ["rotate_secret", "remove"]},
     ]
+    change_form_outer_before_template = "admin/webhooks/subscription/health.html"
     change_form_outer_after_template = "admin/webhooks/subscription/activity.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
@@ -110,6 +116,7 @@ class SubscriptionAdmin(SubscriptionControls):
     ) -> HttpResponse:
         if subscription := kwargs["obj"]:
             context |= activity_of(subscription)
+            context |= charts_of(subscription, range_=request.GET.get("range", "day"))
         response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
         return response
 
@@ -188,8 +195,8 @@ def activity_of(subscription: Subscription) -> dict[str, Any]:
         "figures": [
             ("Attempts", f"{figures.attempts:,}"),
             ("Succeeded", rate),
-            ("Half took at most", seconds(figures.p50)),
-            ("95 of 100 took at most", seconds(figures.p95)),
+            ("Half within", seconds(figures.p50)),
+            ("95 of 100 within", seconds(figures.p95)),
             ("Waiting now", f"{figures.backlog:,}"),
             ("Failing since", at(figures.failing_since)),
         ],
@@ -219,6 +226,7 @@ def shown_delivery(delivery: Delivery) -> dict[str, Any]:
         "body": body,
         "pretty": pretty(body),
         "attempts": [shown_attempt(attempt) for attempt in delivery.log.all()],
+        "may_redeliver": has_enabled(delivery),
     }
 
 
@@ -247,9 +255,10 @@ def pretty(body: str) -> str:
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(DeliveryControls, ReadOnlyAdmin):
+class DeliveryAdmin(DeliveryControls):
     account_path = "subscription__account"
     id_prefix = "dlv"
+    followed_template = "admin/webhooks/delivery/story.html"
     list_display = ["made", "type", "url", "account", "standing", "attempts", "next_attempt"]
     list_filter = [
         ("subscription__account", AutocompleteSelectFilter),
@@ -277,7 +286,8 @@ class DeliveryAdmin(DeliveryControls, ReadOnlyAdmin):
         return queryset.filter(event__subject=term), False
 
     def page(self, obj: Delivery) -> dict[str, Any]:
-        return {"delivery": shown_delivery(with_attempts(Delivery.objects.all()).get(id=obj.id))}
+        delivery = with_attempts(Delivery.objects.all()).get(id=obj.id)
+        return {"delivery": shown_delivery(delivery), "every": _every(delivery)}
 
     @display(description="Created (UTC)", ordering="created_at")
     def made(self, delivery: Delivery) -> str:
@@ -302,6 +312,14 @@ class DeliveryAdmin(DeliveryControls, ReadOnlyAdmin):
     @display(description="Next attempt (UTC)")
     def next_attempt(self, delivery: Delivery) -> str:
         return at(delivery.next_attempt_at)
+
+
+def _every(delivery: Delivery) -> int | None:
+    """How its page follows it: while an attempt is due, or about to be."""
+    if delivery.status != Delivery.Status.PENDING or not delivery.next_attempt_at:
+        return None
+    is_near = delivery.next_attempt_at <= timezone.now() + FOLLOWED_BEFORE
+    return milliseconds(LOOK_EVERY if is_near else LOOK_SELDOM)
 
 
 # Events -------------------------------------------------------------------------------------------

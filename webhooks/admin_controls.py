@@ -5,7 +5,8 @@ from django.http import HttpRequest, HttpResponse
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
-from core.admin import OperatorAdmin, ServiceAdmin, at, page_of
+from core.admin import ServiceAdmin, at, page_of
+from core.following import FollowedAdmin
 from webhooks.controls import recover, redeliver, redeliver_all, rotate_secret, send_test
 from webhooks.forms import RecoverForm
 from webhooks.models import Delivery, DeliveryQuerySet, Subscription, Surface
@@ -53,7 +54,7 @@ class SubscriptionControls(ServiceAdmin):
                 variant="primary",
             )
         delivery = send_test(subscription)
-        message = "A test event is on its way. Reload this page to see what comes back."
+        message = "A test event is on its way."
         return self.done(request, subscription, message=message, to=page_of(delivery))
 
     @action(description="Rotate secret", icon="autorenew", permissions=["rotate"])
@@ -131,13 +132,13 @@ class SubscriptionControls(ServiceAdmin):
         return self.done(request, subscription, message=f"{message} sent again.")
 
 
-class DeliveryControls(OperatorAdmin):
+class DeliveryControls(FollowedAdmin):
     """A delivery is only read, but that it can be sent again."""
 
     def has_redeliver_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         # Asked without an id for the list's action, and with one for the page's button.
         delivery = object_id and self.get_object(request, object_id)
-        fits = object_id is None or (isinstance(delivery, Delivery) and _has_enabled(delivery))
+        fits = object_id is None or (isinstance(delivery, Delivery) and has_enabled(delivery))
         return fits and request.user.has_perm("webhooks.change_delivery")
 
     @action(description="Redeliver", icon="replay", permissions=["redeliver"])
@@ -153,7 +154,7 @@ class DeliveryControls(OperatorAdmin):
                 variant="primary",
             )
         redeliver(delivery)
-        return self.done(request, delivery, message="It is sent again. Reload to see the answer.")
+        return self.done(request, delivery, message="It is sent again.")
 
     @action(
         description="Redeliver selected", permissions=["redeliver"], variant=ActionVariant.PRIMARY
@@ -170,6 +171,7 @@ class DeliveryControls(OperatorAdmin):
             messages.warning(request, f"{left} of {len(picked)} left alone: {why}.")
 
 
-def _has_enabled(delivery: Delivery) -> bool:
+def has_enabled(delivery: Delivery) -> bool:
+    """Whether its webhook is there to be told."""
     subscription = delivery.subscription
     return subscription.deleted_at is None and subscription.status == Status.ENABLED

@@ -1,10 +1,14 @@
 """How an endpoint does, in figures. A bounded number of rows is read, however much was sent."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import ceil
+from typing import Any
+from uuid import UUID
 
+from django.db import connection
 from django.utils import timezone
 
 from webhooks.models import Attempt, Delivery, Subscription
@@ -14,6 +18,9 @@ WINDOW = timedelta(hours=24)
 DELIVERIES_READ = 500
 ATTEMPTS_READ = 2000
 BACKLOG_COUNTED = 100_000
+# Of a history: of so many deliveries of each slice of time, the newest, so many attempts in all.
+DELIVERIES_OF_A_SLICE = 50
+ATTEMPTS_OF_A_HISTORY = 5000
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,17 @@ class Figures:
     p95: float | None
     backlog: int
     failing_since: datetime | None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The attempts at deliveries that were made in a slice of time. Durations are seconds."""
+
+    since: datetime
+    attempts: int
+    success_rate: float | None
+    p50: float | None
+    p95: float | None
 
 
 def figures_of(subscription: Subscription) -> Figures:
@@ -43,11 +61,58 @@ def figures_of(subscription: Subscription) -> Figures:
     )
 
 
+def history_of(
+    subscription: Subscription, *, step: timedelta, count: int, now: datetime
+) -> list[Slice]:
+    """`count` slices of `step` up to now, oldest first, each a sample of its newest deliveries."""
+    ends = now + step - (now - datetime.min.replace(tzinfo=UTC)) % step
+    starts = [ends - step * number for number in range(count, 0, -1)]
+    sampled = _sampled(subscription, starts=starts, step=step)
+    found: dict[int, list[tuple[float, str]]] = defaultdict(list)
+    attempts = Attempt.objects.filter(delivery__in=list(sampled)).order_by("-id")
+    rows = attempts.values_list("delivery_id", "duration", "failure")[:ATTEMPTS_OF_A_HISTORY]
+    for delivery_id, duration, failure in rows:
+        found[sampled[delivery_id]].append((duration, failure))
+    return [_slice(since, found[number]) for number, since in enumerate(starts)]
+
+
 def percentile(ascending: Sequence[float], percent: int) -> float | None:
     """The nearest rank: the least value that `percent` of them do not exceed."""
     if not ascending:
         return None
     return ascending[ceil(len(ascending) * percent / 100) - 1]
+
+
+def _slice(since: datetime, attempts: Sequence[tuple[float, str]]) -> Slice:
+    durations = sorted(duration for duration, _ in attempts)
+    succeeded = sum(not failure for _, failure in attempts)
+    return Slice(
+        since=since,
+        attempts=len(attempts),
+        success_rate=succeeded / len(attempts) if attempts else None,
+        p50=percentile(durations, 50),
+        p95=percentile(durations, 95),
+    )
+
+
+def _sampled(
+    subscription: Subscription, *, starts: Sequence[datetime], step: timedelta
+) -> dict[UUID, int]:
+    """The newest deliveries attempted of each slice, and the number of their slice: one query,
+    and in it one look into the index for each slice."""
+    attempted = Delivery.objects.filter(subscription=subscription, attempts__gt=0)
+    parts: list[str] = []
+    given: list[Any] = []
+    for number, since in enumerate(starts):
+        made = attempted.filter(created_at__gte=since, created_at__lt=since + step)
+        newest = made.order_by("-created_at").values_list("id")[:DELIVERIES_OF_A_SLICE]
+        sql, values = newest.query.sql_with_params()
+        parts.append(f"SELECT {number}, id FROM ({sql}) AS slice")  # noqa: S608 - Django wrote it
+        given += values
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts), given)
+        to_uuid = Delivery._meta.pk.to_python
+        return {to_uuid(id): number for number, id in cursor.fetchall()}
 
 
 def _recent_attempts(subscription: Subscription, *, since: datetime) -> list[tuple[float, str]]:

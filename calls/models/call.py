@@ -69,6 +69,8 @@ class Call(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="calls")
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="calls")
     api_key = models.ForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, related_name="calls")
+    # Who asked for it in the admin, where no key did: the username.
+    operator = models.CharField(max_length=150, blank=True)
     # The id a Zapier client chose for it: unique within its account and mode, never globally.
     client_id = models.UUIDField(null=True)
     request_id = models.CharField(max_length=64)

@@ -37,6 +37,8 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 # They lead elsewhere and change nothing themselves.
 LEADS_ELSEWHERE = {"auth/user/change_password"}
+# What they do is in the history of the call that they place; their own tests look there.
+PLACES_A_CALL = {"agents/agent/place_call", "calls/call/call_again"}
 
 
 def buttons() -> Iterator[str]:
@@ -56,7 +58,7 @@ def prepare(row: Model, button: str) -> None:
         Subscription.objects.filter(pk=row.pk).update(status="disabled")
 
 
-@pytest.mark.parametrize("button", sorted(set(buttons()) - LEADS_ELSEWHERE))
+@pytest.mark.parametrize("button", sorted(set(buttons()) - LEADS_ELSEWHERE - PLACES_A_CALL))
 def test_every_button_is_in_the_history(account: Account, button: str) -> None:
     path, _, name = button.rpartition("/")
     row, operator = rows_of(account)[path], Operator()

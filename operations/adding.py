@@ -1,0 +1,57 @@
+"""Adding to rollups: one statement, whoever else adds to the same rows at the moment."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import connection, models
+
+ROWS_AT_ONCE = 5_000
+
+Key = tuple[Any, ...]
+Sums = Sequence[Any]
+
+
+def add_up(
+    model: type[models.Model],
+    counted: Mapping[Key, Sums],
+    *,
+    by: Sequence[str],
+    sums: Sequence[str],
+    only: str = "",
+) -> None:
+    """Add the sums of `counted` to the rows that its keys name, and make those that are missing.
+
+    `by` and `sums` name the columns of a key and of its sums; `only` is the condition of the
+    unique constraint over `by`, where it has one.
+    """
+    # In one order, so that two that add to the same rows wait for each other in turn.
+    rows = sorted(counted.items(), key=lambda row: str(row[0]))
+    fields: list[Any] = [model._meta.get_field(name) for name in [*by, *sums]]
+    sql = _statement(model, fields, by=len(by), only=only)
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            some = [[*key, *add] for key, add in rows[start : start + ROWS_AT_ONCE]]
+            if connection.vendor == "postgresql":
+                cursor.execute(sql, [list(column) for column in zip(*some, strict=True)])
+            else:
+                cursor.executemany(sql, [_stored(fields, row) for row in some])
+
+
+def _statement(model: type[models.Model], fields: Sequence[Any], *, by: int, only: str) -> str:
+    table, columns = model._meta.db_table, [field.column for field in fields]
+    added = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in columns[by:])
+    where = f"WHERE {only} " if only else ""
+    # The rows by column, as arrays: a thousand rows are as many parameters as one.
+    arrays = ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)
+    values = f"VALUES ({', '.join(['%s'] * len(fields))})"
+    rows = f"SELECT * FROM unnest({arrays})"  # noqa: S608
+    source = rows if connection.vendor == "postgresql" else values
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) {source} "
+        f"ON CONFLICT ({', '.join(columns[:by])}) {where}DO UPDATE SET {added}"
+    )
+
+
+def _stored(fields: Sequence[Any], values: Sequence[Any]) -> list[Any]:
+    pairs = zip(fields, values, strict=True)
+    return [field.get_db_prep_save(value, connection) for field, value in pairs]

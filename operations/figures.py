@@ -1,0 +1,224 @@
+"""The figures of the dashboard: from rollups and from counts that an index bounds, never a history.
+
+`accounts` is whose figures: the ids of the accounts that an operator sees, None for all of them.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db.models import Min, Model, Q, QuerySet, Sum
+
+from agents.models import Account, Mode
+from calls.models import ACTIVE, ANSWERED, Call, Status
+from core.histogram import percentile
+from operations.models import ApiUsage, AttemptRollup, CallRollup
+from operations.spans import Span, begin_of
+from webhooks.models import Delivery
+
+Accounts = Sequence[UUID] | None
+Row = TypeVar("Row", bound=Model)
+
+# Whatever there is more of is said to be more.
+COUNTED_TO = 10_000
+ACCOUNTS_SHOWN = 6
+OUTCOMES = ("completed", "voicemail", "busy", "no_answer", "failed", "canceled")
+DAY = timedelta(days=1)
+
+
+def of_accounts(rows: QuerySet[Row], accounts: Accounts, *, by: str = "account") -> QuerySet[Row]:
+    """Those of `rows` that belong to the accounts, which they name by the path `by`.
+
+    All that the dashboard reads goes through here.
+    """
+    return rows if accounts is None else rows.filter(**{f"{by}__in": accounts})
+
+
+@dataclass(frozen=True)
+class Period:
+    """What is looked back at, in slots of so many seconds, from rollups of one span."""
+
+    name: str
+    words: str
+    span: Span
+    slot: int
+    slots: int
+
+    def starts(self, *, now: datetime) -> list[datetime]:
+        """When each slot begins, the one that is under way last."""
+        last = begin_of(now, self.slot)
+        return [last - timedelta(seconds=self.slot * back) for back in reversed(range(self.slots))]
+
+
+PERIODS = {
+    period.name: period
+    for period in (
+        Period("hour", "the last hour", Span.FIVE_MINUTES, slot=300, slots=12),
+        Period("day", "the last 24 hours", Span.HOUR, slot=3600, slots=24),
+        Period("week", "the last 7 days", Span.HOUR, slot=21_600, slots=28),
+        Period("month", "the last 30 days", Span.DAY, slot=86_400, slots=30),
+    )
+}
+
+
+@dataclass(frozen=True)
+class CallFigures:
+    """Calls that ended, by outcome: in all, and in each slot."""
+
+    by_outcome: dict[str, int]
+    in_slots: dict[str, list[int]]
+    tests: int
+
+    @property
+    def ended(self) -> int:
+        return sum(self.by_outcome.values())
+
+    @property
+    def dialled(self) -> int:
+        return self.ended - self.by_outcome["canceled"]
+
+    @property
+    def answer_rate(self) -> float | None:
+        """Answered by a person or a machine, of those that were not canceled."""
+        answered = sum(self.by_outcome[outcome] for outcome in ANSWERED)
+        return answered / self.dialled if self.dialled else None
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Requests or attempts: in all and in each slot. Durations are seconds."""
+
+    total: int
+    failed: int
+    in_slots: list[int]
+    failed_in_slots: list[int]
+    p50: float | None
+    p95: float | None
+    server_errors: int = 0
+    limit_hits: int = 0
+
+    @property
+    def failure_rate(self) -> float | None:
+        return self.failed / self.total if self.total else None
+
+
+@dataclass(frozen=True)
+class Now:
+    """Calls at this moment; each is at most one more than COUNTED_TO."""
+
+    live: int
+    queued: int
+    scheduled: int
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """Deliveries that wait, at most one more than COUNTED_TO, and since when the first is due."""
+
+    waiting: int
+    due_since: datetime | None
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What an account may spend, and what it spent on calls in a day."""
+
+    account: Account
+    credits: Decimal
+    spent: Decimal
+
+
+def calls_ended(period: Period, *, accounts: Accounts, now: datetime) -> CallFigures:
+    starts = period.starts(now=now)
+    ended = of_accounts(CallRollup.objects.all(), accounts)
+    rows = (
+        ended.filter(span=period.span, at__gte=starts[0])
+        .values("at", "outcome")
+        .annotate(ended=Sum("calls"), tests=Sum("calls", filter=Q(mode=Mode.TEST), default=0))
+    )
+    slots: dict[str, Counter[datetime]] = {outcome: Counter() for outcome in OUTCOMES}
+    tests = 0
+    for row in rows:
+        slots[row["outcome"]][begin_of(row["at"], period.slot)] += row["ended"]
+        tests += row["tests"]
+    return CallFigures(
+        by_outcome={outcome: sum(counts.values()) for outcome, counts in slots.items()},
+        in_slots={outcome: [counts[at] for at in starts] for outcome, counts in slots.items()},
+        tests=tests,
+    )
+
+
+def api_traffic(period: Period, *, accounts: Accounts, now: datetime) -> Traffic:
+    usage = of_accounts(ApiUsage.objects.all(), accounts, by="api_key__account")
+    errors = Sum("client_errors") + Sum("server_errors")
+    return _traffic(
+        usage,
+        period,
+        now=now,
+        total=Sum("requests"),
+        failed=errors,
+        server_errors=Sum("server_errors"),
+        limit_hits=Sum("limit_hits"),
+    )
+
+
+def attempts_made(period: Period, *, accounts: Accounts, now: datetime) -> Traffic:
+    attempts = of_accounts(AttemptRollup.objects.all(), accounts, by="subscription__account")
+    return _traffic(attempts, period, now=now, total=Sum("attempts"), failed=Sum("failures"))
+
+
+def _traffic(rows: QuerySet[Any], period: Period, *, now: datetime, **sums: Any) -> Traffic:
+    starts = period.starts(now=now)
+    counted = rows.filter(span=period.span, at__gte=starts[0]).values("at", "took").annotate(**sums)
+    durations: Counter[int] = Counter()
+    slots: dict[str, Counter[datetime]] = defaultdict(Counter)
+    for row in counted:
+        durations[row["took"]] += row["total"]
+        for name in sums:
+            slots[name][begin_of(row["at"], period.slot)] += row[name]
+    return Traffic(
+        **{name: sum(slots[name].values()) for name in sums},
+        in_slots=[slots["total"][at] for at in starts],
+        failed_in_slots=[slots["failed"][at] for at in starts],
+        p50=percentile(durations, 50),
+        p95=percentile(durations, 95),
+    )
+
+
+def calls_now(*, accounts: Accounts) -> Now:
+    calls = of_accounts(Call.objects.all(), accounts)
+    return Now(
+        live=_counted(calls.filter(status__in=ACTIVE)),
+        queued=_counted(calls.filter(status=Status.QUEUED)),
+        scheduled=_counted(calls.filter(status=Status.SCHEDULED)),
+    )
+
+
+def backlog(*, accounts: Accounts, now: datetime) -> Backlog:
+    pending = of_accounts(
+        Delivery.objects.filter(status=Delivery.Status.PENDING),
+        accounts,
+        by="subscription__account",
+    )
+    first = pending.aggregate(at=Min("next_attempt_at"))["at"]
+    return Backlog(waiting=_counted(pending), due_since=first if first and first <= now else None)
+
+
+def lowest_balances(*, accounts: Accounts, now: datetime) -> list[Balance]:
+    """Accounts whose credits are counted, the poorest first."""
+    counted = of_accounts(Account.objects.filter(credits__isnull=False), accounts, by="id")
+    poorest = list(counted.order_by("credits", "name")[:ACCOUNTS_SHOWN])
+    hours = CallRollup.objects.filter(span=Span.HOUR, at__gt=now - DAY, account__in=poorest)
+    spent = dict(hours.order_by().values_list("account").annotate(Sum("cost")))
+    return [
+        Balance(account=one, credits=one.credits or Decimal(0), spent=spent.get(one.id, Decimal(0)))
+        for one in poorest
+    ]
+
+
+def _counted(rows: QuerySet[Any]) -> int:
+    return rows.order_by()[: COUNTED_TO + 1].count()

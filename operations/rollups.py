@@ -1,0 +1,183 @@
+"""Calls and deliveries, added up by span of time as they end.
+
+Both tables that are read are only appended to: a call's timeline, where each end is a line, and the
+log of attempts. A watermark remembers up to which row they are counted; it moves in the transaction
+that counts, so that each row is counted once, whatever dies, and however late it came.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import models, transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from calls.explanations import REASONS
+from calls.models import TERMINAL, CallEvent
+from core.histogram import bucket_of
+from operations.adding import add_up
+from operations.models import (
+    ApiAddress,
+    ApiUsage,
+    AttemptRollup,
+    CallRollup,
+    Rollup,
+    Watermark,
+)
+from operations.settled import settled_id
+from operations.spans import ADDRESSES_KEPT_FOR, FIVE_MINUTES_KEPT, Span, begin_of
+from webhooks.models import Attempt
+
+# Rows that one transaction counts.
+BATCH = 20_000
+# How long one run goes on catching up; the next one does the rest.
+RUN_SECONDS = 20.0
+
+Counted = tuple[datetime, tuple[Any, ...], Sequence[Any]]
+
+
+class Counting(ABC):
+    """How the rows of one log are added to one rollup."""
+
+    name: str
+    log: type[models.Model]
+    rollup: type[Rollup]
+    by: Sequence[str]
+    sums: Sequence[str]
+
+    @abstractmethod
+    def rows(self, *, after: int, to: int) -> Iterator[Counted]:
+        """When it happened, what it is counted by, and what is added, for each row in between."""
+
+
+class CountingCalls(Counting):
+    name = "calls"
+    log = CallEvent
+    rollup = CallRollup
+    by = ("account", "agent", "carrier", "mode", "outcome", "reason")
+    sums = ("calls", "talk_seconds", "cost")
+
+    def rows(self, *, after: int, to: int) -> Iterator[Counted]:
+        ends = CallEvent.objects.filter(type__in=TERMINAL, call__ended_at__isnull=False)
+        # A call that was tried again has several lines of an end: the last one is its own.
+        later = CallEvent.objects.filter(
+            call=OuterRef("call"), type__in=TERMINAL, id__gt=OuterRef("id")
+        )
+        columns = ["account_id", "agent_id", "carrier", "mode", "status", "reason", "started_at"]
+        own = ends.filter(~Exists(later), id__gt=after, id__lte=to).order_by()
+        named = own.values_list(*[f"call__{name}" for name in [*columns, "cost", "ended_at"]])
+        for *key, reason, started_at, cost, ended_at in named.iterator():
+            talked = round((ended_at - started_at).total_seconds()) if started_at else 0
+            known = reason if not reason or reason in REASONS else "other"
+            yield ended_at, (*key, known), (1, talked, cost or Decimal(0))
+
+
+class CountingAttempts(Counting):
+    name = "attempts"
+    log = Attempt
+    rollup = AttemptRollup
+    by = ("subscription", "took")
+    sums = ("attempts", "failures")
+
+    def rows(self, *, after: int, to: int) -> Iterator[Counted]:
+        made = Attempt.objects.filter(id__gt=after, id__lte=to).order_by()
+        columns = ("started_at", "delivery__subscription_id", "duration", "failure")
+        for started_at, subscription_id, duration, failure in made.values_list(*columns).iterator():
+            yield started_at, (subscription_id, bucket_of(duration)), (1, int(bool(failure)))
+
+
+COUNTINGS: tuple[Counting, ...] = (CountingCalls(), CountingAttempts())
+
+
+def roll_up(*, seconds: float = RUN_SECONDS) -> bool:
+    """Count what has happened since the last time; False if that takes more than `seconds`."""
+    ends = time.monotonic() + seconds
+    done = [_catch_up(counting, ends=ends) for counting in COUNTINGS]
+    return all(done)
+
+
+def rebuild() -> None:
+    """Forget the rollups of calls and deliveries, and count all that is there afresh.
+
+    Until it is done the figures are incomplete. What happens meanwhile is counted once too.
+    """
+    for counting in COUNTINGS:
+        with transaction.atomic():
+            _locked(counting)
+            counting.rollup._default_manager.all().delete()
+            Watermark.objects.filter(name=counting.name).update(counted_to=0)
+        while not _catch_up(counting, ends=float("inf")):
+            pass
+
+
+def forget_fine_figures(*, now: datetime) -> None:
+    """Delete what only the last hours are looked at by, and the addresses of long ago."""
+    for rollup in (ApiUsage, CallRollup, AttemptRollup):
+        fine = rollup._default_manager.filter(span=Span.FIVE_MINUTES)
+        fine.filter(at__lt=now - FIVE_MINUTES_KEPT).delete()
+    ApiAddress.objects.filter(at__lt=now - ADDRESSES_KEPT_FOR).delete()
+
+
+def lag(*, now: datetime) -> timedelta | None:
+    """How long ago it was last found that all is counted; None if never."""
+    looked = Watermark.objects.aggregate(at=models.Min("looked_at"), named=models.Count("name"))
+    return now - looked["at"] if looked["named"] == len(COUNTINGS) and looked["at"] else None
+
+
+# Counting -----------------------------------------------------------------------------------------
+
+
+def _catch_up(counting: Counting, *, ends: float) -> bool:
+    """Whether all that is settled is counted now."""
+    began, to = timezone.now(), settled_id(counting.log)
+    if to is None:
+        return False
+    while not _count_batch(counting, to=to):
+        if time.monotonic() >= ends:
+            return False
+    Watermark.objects.filter(name=counting.name).update(looked_at=began)
+    return True
+
+
+def _count_batch(counting: Counting, *, to: int) -> bool:
+    """Count the next rows; whether they were the last up to `to`."""
+    with transaction.atomic():
+        watermark = _locked(counting)
+        after = watermark.counted_to
+        if after >= to:
+            return True
+        until = _end_of_batch(counting, after=after, to=to)
+        _add(counting, after=after, to=until)
+        watermark.counted_to = until
+        watermark.save(update_fields=["counted_to"])
+    return until >= to
+
+
+def _end_of_batch(counting: Counting, *, after: int, to: int) -> int:
+    ids = counting.log._default_manager.filter(pk__gt=after, pk__lte=to).order_by("pk")
+    last: int | None = ids.values_list("pk", flat=True)[BATCH - 1 : BATCH].first()
+    return last or to
+
+
+def _locked(counting: Counting) -> Watermark:
+    """The watermark, ours alone until the transaction ends: two that count take turns."""
+    Watermark.objects.get_or_create(name=counting.name)
+    return Watermark.objects.select_for_update().get(name=counting.name)
+
+
+def _add(counting: Counting, *, after: int, to: int) -> None:
+    counted: dict[tuple[Any, ...], list[Any]] = defaultdict(lambda: [0] * len(counting.sums))
+    fine_from = timezone.now() - FIVE_MINUTES_KEPT
+    for at, key, sums in counting.rows(after=after, to=to):
+        for span in Span:
+            if span == Span.FIVE_MINUTES and at < fine_from:
+                continue  # it would be deleted within the hour
+            so_far = counted[span.value, begin_of(at, span), *key]
+            for place, number in enumerate(sums):
+                so_far[place] += number
+    add_up(counting.rollup, counted, by=["span", "at", *counting.by], sums=counting.sums)

@@ -1,0 +1,24 @@
+"""Lengths of time that figures are kept by. All begin on the clock, in UTC."""
+
+from datetime import UTC, datetime, timedelta
+
+from django.db import models
+
+
+class Span(models.IntegerChoices):
+    """Seconds. Every figure is kept at each of them, so that a chart reads few rows."""
+
+    FIVE_MINUTES = 300
+    HOUR = 3600
+    DAY = 86_400
+
+
+# The finest figures are for looking at the last hour.
+FIVE_MINUTES_KEPT = timedelta(days=2)
+ADDRESSES_KEPT_FOR = timedelta(days=90)
+
+
+def begin_of(moment: datetime, span: int) -> datetime:
+    """When the span of so many seconds began that `moment` is in."""
+    seconds = int(moment.timestamp())
+    return datetime.fromtimestamp(seconds - seconds % span, UTC)
