@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 from django.utils import timezone
 
@@ -68,9 +69,10 @@ def rows() -> list[Any]:
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 
-def test_a_call_from_ring_to_end(order: Any, api: Api) -> None:
-    for status, seconds in (("ringing", 1), ("answered", 3), ("completed", 64)):
-        answer = report(order, said(order, status, seconds=seconds))
+def test_a_call_from_ring_to_end(order: Any, api: Api, clock: time_machine.Traveller) -> None:
+    for status, seconds in (("ringing", 1), ("answered", 2), ("completed", 61)):
+        clock.shift(timedelta(seconds=seconds))
+        answer = report(order, said(order, status))
         assert (answer.status_code, answer.content) == (200, b"")
 
     seen = api.get(f"/api/v1/calls/{order['call_id']}").json()
@@ -156,9 +158,12 @@ def test_long_texts_are_cut(order: Any, api: Api) -> None:
     assert len(event["data"]["transcript"]) == 200_000
 
 
-def test_reports_twice_and_in_reverse_come_to_one_end(order: Any) -> None:
-    stages = [("ringing", 1), ("answered", 3), ("completed", 10)]
-    answered_at = (timezone.now() + timedelta(seconds=3)).isoformat()
+def test_reports_twice_and_in_reverse_come_to_one_end(
+    order: Any, clock: time_machine.Traveller
+) -> None:
+    clock.shift(timedelta(seconds=30))
+    stages = [("ringing", -29), ("answered", -27), ("completed", -20)]
+    answered_at = (timezone.now() - timedelta(seconds=27)).isoformat()
     for status, seconds in [*reversed(stages), *stages, *stages]:
         more = {"answered_at": answered_at} if status == "completed" else {}
         answer = report(order, said(order, status, seconds=seconds, **more))
