@@ -18,7 +18,7 @@ beat: $(VENV)/.runtime
 	@exec $(BIN)/python manage.py beat
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(PYTEST)
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .

@@ -80,8 +80,11 @@ def test_a_verdict_proves_the_answer_whose_report_was_lost(twilio: StandIn, plac
     assert outcome() == ("voicemail", "")
 
 
-def test_a_verdict_that_comes_with_the_end(twilio: StandIn, place: Place) -> None:
+def test_a_verdict_that_comes_with_the_end(
+    twilio: StandIn, place: Place, clock: time_machine.Traveller
+) -> None:
     row = place()
+    clock.shift(timedelta(seconds=15))
     twilio.tell(row, "completed", CallDuration="8", AnsweredBy="machine_end_beep")
     assert outcome() == ("voicemail", "")
     assert Call.objects.get().duration == 8
@@ -137,10 +140,17 @@ def test_a_call_that_nobody_answers(
     ],
 )
 def test_an_end_whose_reports_were_all_lost_is_looked_up(
-    twilio: StandIn, place: Place, work: Work, said: str, answered_by: str | None, status: str
+    twilio: StandIn,
+    place: Place,
+    work: Work,
+    clock: time_machine.Traveller,
+    said: str,
+    answered_by: str | None,
+    status: str,
 ) -> None:
     row = place()
     row.answered_by = answered_by
+    clock.shift(timedelta(seconds=15))
     twilio.move(row, said, duration="7")
     work()
     call = Call.objects.get()
