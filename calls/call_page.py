@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from agents.admin import MODE_LABELS, credits_text
 from agents.models import Mode
@@ -162,9 +163,8 @@ def _line(event: CallEvent, *, shows_try: bool) -> Line:
 def _because(event: CallEvent) -> str:
     reason: str = event.detail.get("reason", "").replace("_", " ")
     until = event.detail.get("until")
-    return ", ".join(
-        filter(None, [reason, until and f"until {at(datetime.fromisoformat(until))}"])
-    ).capitalize()
+    words = [reason, until and f"until {at(datetime.fromisoformat(until))}"]
+    return capfirst(", ".join(filter(None, words)))
 
 
 def _by(call: Call) -> str:
