@@ -108,8 +108,11 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def clock() -> Iterator[time_machine.Traveller]:
-    """A clock that runs on from now, and that a test may turn forward."""
-    with time_machine.travel(timezone.now(), tick=True) as coordinates:
+    """A clock that runs on, and that a test may turn forward: past its next minutes there is no
+    full hour, so what is counted by the hour falls into one."""
+    this_hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    begins = this_hour + timedelta(hours=1, minutes=10)
+    with time_machine.travel(begins, tick=True) as coordinates:
         yield coordinates
 
 
