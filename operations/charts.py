@@ -47,14 +47,15 @@ OPTIONS = {
 def traffic_chart(
     period: Period, traffic: Traffic, *, words: tuple[str, str], now: datetime
 ) -> str:
-    fine = [
-        total - failed
-        for total, failed in zip(traffic.in_slots, traffic.failed_in_slots, strict=True)
-    ]
+    """What went well, what failed, and what the limit refused, where there is any of it."""
+    columns = (traffic.in_slots, traffic.failed_in_slots, traffic.limited_in_slots)
+    fine = [total - failed - limited for total, failed, limited in zip(*columns, strict=True)]
     well, badly = words
     coloured: dict[str, tuple[str, Sequence[int]]] = {well: (COLOURS["voicemail"], fine)}
     if traffic.failed:
         coloured[badly] = (COLOURS["failed"], traffic.failed_in_slots)
+    if traffic.limit_hits:
+        coloured["Over the limit"] = (COLOURS["no_answer"], traffic.limited_in_slots)
     return bars(period, coloured, now=now)
 
 
