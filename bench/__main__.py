@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
+
+from bench.machine import commit, machine
 
 FOLDER = Path(__file__).resolve().parent
 DATABASE = "outdial_bench"
@@ -78,15 +79,6 @@ def write(figures: dict[str, float]) -> None:
     text = "\n".join(lines) + "\n"
     (FOLDER / "RESULTS.md").write_text(text)
     sys.stdout.write(text)
-
-
-def machine() -> str:
-    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
-
-
-def commit() -> str:
-    line = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(line, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
 
 
 if __name__ == "__main__":

@@ -41,10 +41,10 @@ def prune() -> None:
     from django.utils import timezone
 
     from calls.idempotency import forget_idempotency_keys
-    from operations.rollups import forget_fine_figures
+    from operations.pruning import forget_old_figures
 
     forget_idempotency_keys(now=timezone.now())
-    forget_fine_figures(now=timezone.now())
+    forget_old_figures(now=timezone.now())
 
 
 @setup_logging.connect

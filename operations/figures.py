@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db.models import Min, Model, Q, QuerySet, Sum
 
-from agents.models import Account, Mode
+from agents.models import Account, ApiKey, Mode
 from calls.models import ACTIVE, ANSWERED, Call, Status
 from core.histogram import percentile
 from operations.models import ApiUsage, AttemptRollup, CallRollup
@@ -100,6 +100,7 @@ class Traffic:
     p95: float | None
     server_errors: int = 0
     limit_hits: int = 0
+    limited_in_slots: Sequence[int] = ()
 
     @property
     def failure_rate(self) -> float | None:
@@ -154,13 +155,20 @@ def calls_ended(period: Period, *, accounts: Accounts, now: datetime) -> CallFig
 
 def api_traffic(period: Period, *, accounts: Accounts, now: datetime) -> Traffic:
     usage = of_accounts(ApiUsage.objects.all(), accounts, by="api_key__account")
-    errors = Sum("client_errors") + Sum("server_errors")
+    return _requests(usage, period, now=now)
+
+
+def key_traffic(key: ApiKey, period: Period, *, now: datetime) -> Traffic:
+    return _requests(ApiUsage.objects.filter(api_key=key), period, now=now)
+
+
+def _requests(usage: QuerySet[ApiUsage], period: Period, *, now: datetime) -> Traffic:
     return _traffic(
         usage,
         period,
         now=now,
         total=Sum("requests"),
-        failed=errors,
+        failed=Sum("client_errors") + Sum("server_errors"),
         server_errors=Sum("server_errors"),
         limit_hits=Sum("limit_hits"),
     )
@@ -184,6 +192,7 @@ def _traffic(rows: QuerySet[Any], period: Period, *, now: datetime, **sums: Any)
         **{name: sum(slots[name].values()) for name in sums},
         in_slots=[slots["total"][at] for at in starts],
         failed_in_slots=[slots["failed"][at] for at in starts],
+        limited_in_slots=[slots["limit_hits"][at] for at in starts],
         p50=percentile(durations, 50),
         p95=percentile(durations, 95),
     )

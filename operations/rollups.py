@@ -21,16 +21,9 @@ from calls.explanations import REASONS
 from calls.models import TERMINAL, CallEvent
 from core.histogram import bucket_of
 from operations.adding import add_up
-from operations.models import (
-    ApiAddress,
-    ApiUsage,
-    AttemptRollup,
-    CallRollup,
-    Rollup,
-    Watermark,
-)
+from operations.models import AttemptRollup, CallRollup, Rollup, Watermark
 from operations.settled import settled_id
-from operations.spans import ADDRESSES_KEPT_FOR, FIVE_MINUTES_KEPT, Span, begin_of
+from operations.spans import KEPT_FOR, Span, begin_of
 from webhooks.models import Attempt
 
 # Rows that one transaction counts.
@@ -115,14 +108,6 @@ def rebuild() -> None:
             pass
 
 
-def forget_fine_figures(*, now: datetime) -> None:
-    """Delete what only the last hours are looked at by, and the addresses of long ago."""
-    for rollup in (ApiUsage, CallRollup, AttemptRollup):
-        fine = rollup._default_manager.filter(span=Span.FIVE_MINUTES)
-        fine.filter(at__lt=now - FIVE_MINUTES_KEPT).delete()
-    ApiAddress.objects.filter(at__lt=now - ADDRESSES_KEPT_FOR).delete()
-
-
 def lag(*, now: datetime) -> timedelta | None:
     """How long ago it was last found that all is counted; None if never."""
     looked = Watermark.objects.aggregate(at=models.Min("looked_at"), named=models.Count("name"))
@@ -172,10 +157,11 @@ def _locked(counting: Counting) -> Watermark:
 
 def _add(counting: Counting, *, after: int, to: int) -> None:
     counted: dict[tuple[Any, ...], list[Any]] = defaultdict(lambda: [0] * len(counting.sums))
-    fine_from = timezone.now() - FIVE_MINUTES_KEPT
+    now = timezone.now()
+    kept_from = {span: now - kept_for for span, kept_for in KEPT_FOR.items()}
     for at, key, sums in counting.rows(after=after, to=to):
         for span in Span:
-            if span == Span.FIVE_MINUTES and at < fine_from:
+            if at < kept_from[span]:
                 continue  # it would be deleted within the hour
             so_far = counted[span.value, begin_of(at, span), *key]
             for place, number in enumerate(sums):

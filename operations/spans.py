@@ -13,8 +13,13 @@ class Span(models.IntegerChoices):
     DAY = 86_400
 
 
-# The finest figures are for looking at the last hour.
-FIVE_MINUTES_KEPT = timedelta(days=2)
+# How long the figures of each are kept: the finest are for looking at the last hour, the hours are
+# what GET usage tells of the last 90 days, and a day can be compared with that of a year ago.
+KEPT_FOR = {
+    Span.FIVE_MINUTES: timedelta(days=2),
+    Span.HOUR: timedelta(days=100),
+    Span.DAY: timedelta(days=400),
+}
 ADDRESSES_KEPT_FOR = timedelta(days=90)
 
 

@@ -1,7 +1,7 @@
 """Each call and each attempt is counted once, in the span it belongs to, however late it comes."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,6 @@ import time_machine
 from django.core.management import call_command
 from django.db import connection, connections, transaction
 from django.db.models import Sum
-from django.utils import timezone
 
 from agents.models import Account, Agent
 from calls.lifecycle import note
@@ -19,7 +18,7 @@ from calls.models import Call, CallEvent
 from core.histogram import percentile
 from operations import rollups
 from operations.models import AttemptRollup, CallRollup, Watermark
-from operations.rollups import forget_fine_figures, roll_up
+from operations.rollups import roll_up
 from operations.spans import Span
 from tests.factories import Api, make_account, make_agent
 from tests.operations.conftest import AT, EndCall
@@ -28,6 +27,13 @@ from webhooks.services import subscribe
 
 HOUR = AT.replace(minute=0)
 Work = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def _soon_after() -> Iterator[None]:
+    """It is the day after: figures of long ago are not kept."""
+    with time_machine.travel(AT + timedelta(days=1), tick=True):
+        yield
 
 
 def hours() -> list[tuple[datetime, str, int]]:
@@ -187,17 +193,6 @@ def test_attempts_are_counted_by_webhook(
     sums = rows.aggregate(attempts=Sum("attempts"), failures=Sum("failures"))
     assert sums == {"attempts": 2, "failures": 1}
     assert percentile(dict(rows.values_list("took", "attempts")), 50) is not None
-
-
-def test_fine_figures_are_forgotten(end_call: EndCall, rolled_up: Callable[[], None]) -> None:
-    end_call()
-    end_call(at=timezone.now())
-    rolled_up()
-
-    forget_fine_figures(now=timezone.now())
-
-    assert CallRollup.objects.filter(span=Span.FIVE_MINUTES).count() == 1
-    assert CallRollup.objects.filter(span=Span.HOUR).count() == 2
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite commits ids in their order")
