@@ -50,7 +50,7 @@ def run_worker() -> None:
 def run_beat() -> None:
     """Tick until SIGTERM. The schedule lives in memory: it says nothing that must be kept."""
     _require_services()
-    current_app.start(["beat", "--scheduler=celery.beat:Scheduler", "--loglevel=WARNING"])
+    current_app.start(["beat", "--scheduler=config.ticking:Scheduler", "--loglevel=WARNING"])
 
 
 def _require_services() -> None:

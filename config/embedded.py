@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 
 import structlog
-from celery.beat import Scheduler, Service
+from celery.beat import Service
 from celery.worker import WorkController, state
 from waitress import wasyncore
 from waitress.server import BaseWSGIServer, create_server
 
 from config.celery import app, sweep
+from config.ticking import Scheduler
 from config.wsgi import application
 from core.drain import stop_drains
 

@@ -143,6 +143,12 @@ UNFOLD = {
                         "link": reverse_lazy("admin:auth_group_changelist"),
                         "permission": lambda request: sees(request, "auth.group"),
                     },
+                    {
+                        "title": "Doctor",
+                        "icon": "stethoscope",
+                        "link": reverse_lazy("admin:doctor"),
+                        "permission": lambda request: sees(request, "auth.user"),
+                    },
                 ],
             },
         ],

@@ -4,9 +4,13 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import path
 from unfold.sites import UnfoldAdminSite
+
+from config.navigation import sees
 
 
 class OutdialAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
@@ -33,6 +37,21 @@ class OutdialAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no 
             context,
             status=429,
             headers={"Retry-After": str(seconds), "Cache-Control": "no-store"},
+        )
+
+    def get_urls(self) -> list[Any]:
+        own = [path("doctor/", self.admin_view(self.doctor), name="doctor")]
+        return [*own, *super().get_urls()]
+
+    def doctor(self, request: HttpRequest) -> HttpResponse:
+        """What `manage.py doctor` says, for whoever says who may log in."""
+        from operations.doctor.page import findings  # the site is made before the models
+
+        if not sees(request, "auth.user"):
+            raise PermissionDenied
+        context = {**self.each_context(request), "title": "Doctor", **findings()}
+        return TemplateResponse(
+            request, "admin/doctor.html", context, headers={"Cache-Control": "no-store"}
         )
 
     def accounts_of(self, user: AbstractBaseUser | AnonymousUser) -> list[UUID] | None:

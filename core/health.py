@@ -6,6 +6,7 @@ import structlog
 from celery import current_app
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
+from django.utils.crypto import salted_hmac
 from django.views.decorators.http import require_safe
 
 from core.heartbeat import last_heard
@@ -15,7 +16,14 @@ log = structlog.get_logger(__name__)
 
 @require_safe
 def alive(request: HttpRequest) -> JsonResponse:
-    return JsonResponse({"status": "ok"})
+    nonce = request.GET.get("nonce", "")
+    asked = {"proof": proof_of(nonce), "scheme": request.scheme} if nonce else {}
+    return JsonResponse({"status": "ok", **asked})
+
+
+def proof_of(nonce: str) -> str:
+    """What only this install answers to `nonce`, whichever of its processes is asked."""
+    return salted_hmac("core.health.alive", nonce, algorithm="sha256").hexdigest()
 
 
 @require_safe

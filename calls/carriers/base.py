@@ -153,6 +153,13 @@ class Carrier:
         """Those of the settings, for accounts that have none of their own."""
         return {}
 
+    def check(self, credentials: Mapping[str, str]) -> str:
+        """Ask the carrier whether it takes these, at no cost: what it said, as `active account`.
+
+        Empty where it cannot be asked. Raises CarrierError, and CarrierUncertain.
+        """
+        return ""
+
     def dial(self, order: DialOrder) -> Accepted:
         """Place the call. Raises CarrierError; anything else raised counts as uncertain."""
         raise CarrierError("It places no calls", permanent=True, reason="not_supported")

@@ -1,8 +1,14 @@
 """`/healthz` and `/readyz`, as an orchestrator sees them."""
 
+import json
+import subprocess
+import sys
+
+import pytest
 import requests
 
-from tests.e2e.product import Product
+from tests.e2e.conftest import HAS_SERVICES
+from tests.e2e.product import ROOT, Product, wait_until
 
 
 def test_web_is_alive_at_once_and_ready_once_a_worker_runs(apart: Product) -> None:
@@ -16,9 +22,36 @@ def test_web_is_alive_at_once_and_ready_once_a_worker_runs(apart: Product) -> No
         "status": "unavailable",
         "checks": {"database": "ok", "broker": "ok", "worker": "failed"},
     }
+    assert diagnosed(apart) == {"public_url": "ok", "worker": "failed", "beat": "failed"}
     apart.start("worker")
-    apart.start("beat")
     apart.wait_until_ready()
+    assert diagnosed(apart) == {"public_url": "ok", "worker": "ok", "beat": "failed"}
+    apart.start("beat")
+    wait_until(lambda: diagnosed(apart)["beat"] == "ok", what="the doctor has heard of the beat")
+
+
+@pytest.mark.skipif(HAS_SERVICES, reason="there they are told apart")
+def test_the_doctor_hears_of_the_embedded_server(embedded: Product) -> None:
+    embedded.boot()
+    wait_until(
+        lambda: diagnosed(embedded) == {"public_url": "ok", "worker": "ok", "beat": "ok"},
+        what="the doctor has heard of all",
+    )
+
+
+def diagnosed(product: Product) -> dict[str, str]:
+    """What `manage.py doctor` says, as a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "doctor", "--json", "public_url", "worker", "beat"],
+        cwd=ROOT,
+        env={**product.environment, "PORT": str(product.port)},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    said = {check["name"]: check["status"] for check in json.loads(done.stdout)["checks"]}
+    assert done.returncode == (1 if "failed" in said.values() else 0)
+    return said
 
 
 def test_two_first_starts_at_the_same_moment_both_come_up(apart: Product) -> None:

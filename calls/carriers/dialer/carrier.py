@@ -38,7 +38,7 @@ from calls.carriers.dialer.reports import (
 from calls.carriers.dialer.signing import check_secret, signed_headers, token_of
 from calls.carriers.exchange import Answer, ask, check_url
 from calls.reports import MessageSnapshot, Snapshot
-from core.ids import native_id
+from core.ids import native_id, new_id
 
 # It reports by itself; this is for reports that were lost.
 LOOK_AGAIN = timedelta(seconds=30)
@@ -66,13 +66,26 @@ class DialerCarrier(Carrier):
             return {}
         return {"url": settings.DIALER_URL, "secret": settings.DIALER_SECRET}
 
+    def check(self, credentials: Mapping[str, str]) -> str:
+        # About a dial that never was: an engine that takes our signature says that it knows none.
+        id = new_id()
+        answer = _ask("GET", credentials=credentials, id=id, path=f"/{id}")
+        if answer.status in (401, 403):
+            reason = "carrier_credentials_refused"
+            raise CarrierError(f"It answered {answer.status}", permanent=True, reason=reason)
+        if not answer.is_success and not _says_nothing(answer):
+            raise CarrierUncertain(f"The engine answered {answer.status}")
+        return f"the engine at {credentials['url']} answers"
+
     def dial(self, order: DialOrder) -> Accepted:
         carrier_id = self._order(order, id=order.dial_id, path="", body=_asked(order))
         return Accepted(carrier_id=carrier_id, look_at=timezone.now() + LOOK_AGAIN)
 
     def fetch(self, order: DialOrder) -> Snapshot | None:
         now = timezone.now()
-        answer = self._ask("GET", order=order, id=order.dial_id, path=f"/{order.dial_id}")
+        answer = _ask(
+            "GET", credentials=order.credentials, id=order.dial_id, path=f"/{order.dial_id}"
+        )
         if _says_nothing(answer):
             return None if _is_stranger(answer, order=order) else Snapshot((), now + LOOK_AGAIN)
         said = told_in(answer)
@@ -81,7 +94,9 @@ class DialerCarrier(Carrier):
         return Snapshot(reports, now + LOOK_AGAIN, results=results)
 
     def hang_up(self, order: DialOrder) -> None:
-        answer = self._ask("DELETE", order=order, id=order.dial_id, path=f"/{order.dial_id}")
+        answer = _ask(
+            "DELETE", credentials=order.credentials, id=order.dial_id, path=f"/{order.dial_id}"
+        )
         if not answer.is_success and answer.status not in (404, 410):
             raise CarrierUncertain(f"The engine answered {answer.status}")
 
@@ -102,7 +117,7 @@ class DialerCarrier(Carrier):
     def fetch_sms(self, order: MessageOrder) -> MessageSnapshot | None:
         now = timezone.now()
         path = f"/messages/{order.message_id}"
-        answer = self._ask("GET", order=order, id=order.message_id, path=path)
+        answer = _ask("GET", credentials=order.credentials, id=order.message_id, path=path)
         if _says_nothing(answer):
             return (
                 None if _is_stranger(answer, order=order) else MessageSnapshot((), now + LOOK_AGAIN)
@@ -124,7 +139,9 @@ class DialerCarrier(Carrier):
         self, order: DialOrder | MessageOrder, *, id: UUID, path: str, body: Mapping[str, object]
     ) -> str:
         """Have the order taken; the engine's id for it, or ours where it says none."""
-        answer = self._ask("POST", order=order, id=id, path=path, body=json.dumps(body).encode())
+        answer = _ask(
+            "POST", credentials=order.credentials, id=id, path=path, body=json.dumps(body).encode()
+        )
         if answer.status == 429:
             raise CarrierError("It is busy", permanent=False, reason="carrier_busy")
         if 400 <= answer.status < 500:
@@ -134,24 +151,19 @@ class DialerCarrier(Carrier):
             raise CarrierUncertain(f"The engine answered {answer.status}")
         return carrier_id_in(answer.said) or id.hex
 
-    def _ask(
-        self,
-        method: str,
-        *,
-        order: DialOrder | MessageOrder,
-        id: UUID,
-        path: str,
-        body: bytes = b"",
-    ) -> Answer:
-        url, secret = order.credentials.get("url"), order.credentials.get("secret")
-        if not url or not secret:
-            reason = "carrier_not_configured"
-            raise CarrierError("It has no address or secret", permanent=True, reason=reason)
-        # A signature for one question opens no other: neither has a body of its own.
-        message_id = str(id) if method == "POST" else f"{id}.{method.lower()}"
-        headers = signed_headers(body, id=message_id, secret=secret)
-        headers["Content-Type"] = "application/json"
-        return ask(method, url.rstrip("/") + path, data=body, headers=headers)
+
+def _ask(
+    method: str, *, credentials: Mapping[str, str], id: UUID, path: str, body: bytes = b""
+) -> Answer:
+    url, secret = credentials.get("url"), credentials.get("secret")
+    if not url or not secret:
+        reason = "carrier_not_configured"
+        raise CarrierError("It has no address or secret", permanent=True, reason=reason)
+    # A signature for one question opens no other: neither has a body of its own.
+    message_id = str(id) if method == "POST" else f"{id}.{method.lower()}"
+    headers = signed_headers(body, id=message_id, secret=secret)
+    headers["Content-Type"] = "application/json"
+    return ask(method, url.rstrip("/") + path, data=body, headers=headers)
 
 
 def _asked(order: DialOrder) -> dict[str, object]:

@@ -79,6 +79,16 @@ class TwilioCarrier(Carrier):
             "api_base_url": settings.TWILIO_API_BASE_URL,
         }
 
+    def check(self, credentials: Credentials) -> str:
+        answer = _ask("GET", credentials)
+        if not answer.is_success:
+            raise _refusal(answer)
+        status = str(answer.said.get("status") or "")
+        if status != "active":
+            reason = "carrier_account_suspended"
+            raise CarrierError(f"It is {status}", permanent=True, reason=reason)
+        return f"the account {credentials['account_sid']} is active"
+
     def dial(self, order: DialOrder) -> Accepted:
         return _give(order.credentials, "Calls.json", form=_call_form(order))
 
@@ -189,14 +199,19 @@ def _look(credentials: Credentials, path: str) -> Mapping[str, Any] | None:
     return answer.said
 
 
-def _ask(method: str, credentials: Credentials, path: str, *, form: Form | None = None) -> Answer:
-    """Raises what `ask` raises, and CarrierError where there is nobody to ask as."""
+def _ask(
+    method: str, credentials: Credentials, path: str = "", *, form: Form | None = None
+) -> Answer:
+    """Ask for something of the account, or for the account itself.
+
+    Raises what `ask` raises, and CarrierError where there is nobody to ask as.
+    """
     sid, token = credentials.get("account_sid"), credentials.get("auth_token")
     if not sid or not token:
         raise CarrierError("No credentials", permanent=True, reason="carrier_not_configured")
     base = (credentials.get("api_base_url") or settings.TWILIO_API_BASE_URL).rstrip("/")
-    url = f"{base}/2010-04-01/Accounts/{quote(sid, safe='')}/{path}"
-    return ask(method, url, data=form, auth=(sid, token))
+    url = f"{base}/2010-04-01/Accounts/{quote(sid, safe='')}"
+    return ask(method, f"{url}/{path}" if path else f"{url}.json", data=form, auth=(sid, token))
 
 
 def _refusal(answer: Answer) -> CarrierError | CarrierUncertain:

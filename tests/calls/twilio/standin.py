@@ -75,6 +75,8 @@ def error(status: int, code: int | None = None) -> Answer:
 @dataclass
 class StandIn:
     url: str = ""
+    # Of its accounts.
+    status: str = "active"
     accounts: dict[str, str] = field(default_factory=lambda: {SID: TOKEN})
     asked: list[Asked] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
@@ -181,9 +183,12 @@ class StandIn:
         self.asked.append(asked)
         self.violations += violations(asked.method, asked.path, asked.form)
         _, _, _, account, *rest = asked.path.split("/")
+        account = account.removesuffix(".json")
         given = base64.b64decode(authorization.removeprefix("Basic ")).decode()
         if self.accounts.get(account) is None or given != f"{account}:{self.accounts[account]}":
             return error(401, 20003)
+        if not rest:
+            return Answer(status=200, body={"sid": account, "status": self.status})
         kind, _, name = "/".join(rest).removesuffix(".json").partition("/")
         if not name:
             return self._take(kind, account, asked.form)
