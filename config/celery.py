@@ -38,13 +38,17 @@ def sweep() -> None:
 
 @app.task(name="prune")
 def prune() -> None:
+    from django.contrib.sessions.backends.db import SessionStore
     from django.utils import timezone
 
     from calls.idempotency import forget_idempotency_keys
     from operations.pruning import forget_old_figures
+    from operations.retention import prune_history
 
     forget_idempotency_keys(now=timezone.now())
     forget_old_figures(now=timezone.now())
+    SessionStore.clear_expired()
+    prune_history(now=timezone.now())
 
 
 @setup_logging.connect

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from datetime import timedelta
 from decimal import Decimal
 from urllib.parse import urlsplit
 
@@ -27,6 +28,14 @@ def integer(name: str, default: int, *, least: int, most: int) -> int:
 
 def optional_integer(name: str, *, least: int, most: int) -> int | None:
     return integer(name, least, least=least, most=most) if text(name) else None
+
+
+def kept_for(name: str, default: int, *, least: int) -> timedelta | None:
+    """A number of days to keep something; None where it is 0: for ever."""
+    days = integer(name, default, least=0, most=36_500)
+    if 0 < days < least:
+        raise ImproperlyConfigured(f"{name} must be {least} or more days, or 0 for ever")
+    return timedelta(days=days) or None
 
 
 def decimal(name: str, default: str) -> Decimal:

@@ -20,6 +20,7 @@ from config.environment import (
     is_target,
     is_url,
     items,
+    kept_for,
     optional_integer,
     text,
 )
@@ -183,6 +184,12 @@ TEST_KEY_REQUESTS_PER_MINUTE = 600
 BAD_KEYS_PER_MINUTE = 60
 BAD_AGENT_SECRETS_PER_MINUTE = 20
 LOGINS_PER_MINUTE = {"login-address": 10, "login-username": 5}
+
+# What is kept ------------------------------------------------------------------------------------
+
+# No shorter than what may be recovered, and than what the dashboard looks back.
+KEEP_EVENTS = kept_for("KEEP_EVENTS_DAYS", 90, least=30)
+KEEP_TIMELINES = kept_for("KEEP_TIMELINES_DAYS", 365, least=30)
 
 # Carriers -----------------------------------------------------------------------------------------
 

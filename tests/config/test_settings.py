@@ -48,6 +48,8 @@ def start(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         ({"CREDITS_PER_MINUTE": "1,5"}, "CREDITS_PER_MINUTE must be a decimal"),
         ({"CREDITS_PER_SEGMENT": "NaN"}, "CREDITS_PER_SEGMENT must be a decimal"),
         ({"CREDITS_PER_SEGMENT": "0.00001"}, "CREDITS_PER_SEGMENT must be a decimal"),
+        ({"KEEP_EVENTS_DAYS": "7"}, "KEEP_EVENTS_DAYS must be 30 or more days, or 0"),
+        ({"KEEP_TIMELINES_DAYS": "-1"}, "KEEP_TIMELINES_DAYS must be from 0"),
         ({"PORT": "http"}, "PORT must be a whole number"),
         ({"PORT": "70000"}, "PORT must be from 1 to 65535"),
         ({"REQUIRE_HTTPS": "maybe"}, "REQUIRE_HTTPS must be true or false"),

@@ -8,7 +8,10 @@ from operations.rollups import rebuild
 
 
 class Command(BaseCommand):
-    help = "Count calls and deliveries afresh; until it is done the dashboard shows less."
+    help = (
+        "Count calls and deliveries afresh, as far back as their history is kept; until it is done "
+        "the dashboard shows less."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         rebuild()
