@@ -6,6 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 from granian import Granian
 from granian.constants import Interfaces
 
+from config.leading import AGAIN_SECONDS
 from config.listening import listen
 
 BLOCKING_THREADS = 16
@@ -48,9 +49,19 @@ def run_worker() -> None:
 
 
 def run_beat() -> None:
-    """Tick until SIGTERM. The schedule lives in memory: it says nothing that must be kept."""
+    """Tick until SIGTERM, as the only one of all beats that leads, or wait for one's turn.
+
+    The schedule lives in memory: it says nothing that must be kept.
+    """
     _require_services()
-    current_app.start(["beat", "--scheduler=celery.beat:Scheduler", "--loglevel=WARNING"])
+    current_app.start(
+        [
+            "beat",
+            "--scheduler=config.leading:LeadingScheduler",
+            f"--max-interval={AGAIN_SECONDS:g}",
+            "--loglevel=WARNING",
+        ]
+    )
 
 
 def _require_services() -> None:
