@@ -1,5 +1,7 @@
 """The production shape: web, worker and beat as separate processes on PostgreSQL and Redis."""
 
+from uuid import uuid4
+
 from celery import current_app
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -39,6 +41,8 @@ def run_worker() -> None:
     current_app.worker_main(
         [
             "worker",
+            # A name of its own: RabbitMQ lets no second worker in under the same one.
+            f"--hostname=outdial-{uuid4().hex[:8]}@%h",
             "--pool=threads",
             f"--concurrency={WORKER_THREADS}",
             "--without-gossip",

@@ -1,7 +1,8 @@
 """Of several beats one leads: it holds a lock in the database, and only it sends.
 
 The lock lives as long as the session that took it. A leader that dies loses both, and one of the
-others, which ask every second, leads from then on.
+others, which ask every second, leads from then on. config/connections.py sees to it that a session
+does not outlive its host.
 """
 
 import os
@@ -18,16 +19,6 @@ log = structlog.get_logger(__name__)
 # Advisory locks are known by a number alone: this one is the leading beat's.
 LOCK = 7_362_826
 AGAIN_SECONDS = 1.0
-# Neither side goes on believing in a session whose other end has vanished: the beat says nothing
-# more while it waits for an answer, and PostgreSQL gives the lock to the next one.
-CLIENT_SIDE = {
-    "connect_timeout": 5,
-    "tcp_user_timeout": 5_000,
-    "keepalives_idle": 3,
-    "keepalives_interval": 1,
-    "keepalives_count": 3,
-}
-SERVER_SIDE = "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3"
 
 
 class LeadingScheduler(Scheduler):
@@ -87,10 +78,8 @@ class Lead:
 def _session_of_its_own() -> BaseDatabaseWrapper:
     """A connection that nothing else uses or closes, and whose name tells whose it is."""
     session = connection.copy()
-    options = session.settings_dict["OPTIONS"]
-    given = options.get("options", "")
     name = f"outdial-beat {socket.gethostname()[:40]} {os.getpid()}"
-    options.update(CLIENT_SIDE, application_name=name, options=f"{given} {SERVER_SIDE}".strip())
+    session.settings_dict["OPTIONS"]["application_name"] = name
     return session
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
+from config.connections import postgres_options
 from config.environment import (
     boolean,
     decimal,
@@ -100,6 +101,8 @@ if IS_SQLITE:
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+else:
+    _database["OPTIONS"] = postgres_options(_database.get("OPTIONS", {}))
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # web, worker and beat only share rows and wake-ups through servers that all of them reach.
 CAN_RUN_APART = not IS_SQLITE and bool(REDIS_URL)
