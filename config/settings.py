@@ -119,7 +119,8 @@ else:
 CACHES = {"default": {**_cache, "KEY_PREFIX": "outdial"}}
 # django-ratelimit knows neither of our caches as shared: LocMem (E003) is, where one process is all
 # there is, and Django's own Redis cache counts atomically, though it came after that list (W001).
-SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001"] + (
+# Other hosts of the domain are not ours to speak for, so W005 and W021 ask for what HSTS decides.
+SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001", "security.W005", "security.W021"] + (
     [] if REDIS_URL else ["django_ratelimit.E003"]
 )
 
@@ -140,6 +141,9 @@ if not SECRET_KEY or not ENCRYPTION_KEYS:
 
 if len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters")
+SECRET_KEY_FALLBACKS = items("SECRET_KEY_FALLBACKS")
+if any(len(_key) < 32 for _key in SECRET_KEY_FALLBACKS):
+    raise ImproperlyConfigured("SECRET_KEY_FALLBACKS must have at least 32 characters each")
 try:
     for _key in ENCRYPTION_KEYS:
         Fernet(_key)
@@ -317,6 +321,11 @@ SECURE_SSL_REDIRECT = REQUIRE_HTTPS
 # The API refuses plain http instead: a redirect comes after the key was sent in clear.
 SECURE_REDIRECT_EXEMPT = [r"^api/"]
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+HSTS = text("HSTS", "host")
+if HSTS not in ("host", "subdomains", "preload"):
+    raise ImproperlyConfigured("HSTS must be host, subdomains or preload")
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HSTS != "host"
+SECURE_HSTS_PRELOAD = HSTS == "preload"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
