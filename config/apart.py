@@ -1,11 +1,14 @@
 """The production shape: web, worker and beat as separate processes on PostgreSQL and Redis."""
 
+from uuid import uuid4
+
 from celery import current_app
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from granian import Granian
 from granian.constants import Interfaces
 
+from config.leading import AGAIN_SECONDS
 from config.listening import listen
 
 BLOCKING_THREADS = 16
@@ -38,6 +41,8 @@ def run_worker() -> None:
     current_app.worker_main(
         [
             "worker",
+            # A name of its own: RabbitMQ lets no second worker in under the same one.
+            f"--hostname=outdial-{uuid4().hex[:8]}@%h",
             "--pool=threads",
             f"--concurrency={WORKER_THREADS}",
             "--without-gossip",
@@ -48,9 +53,19 @@ def run_worker() -> None:
 
 
 def run_beat() -> None:
-    """Tick until SIGTERM. The schedule lives in memory: it says nothing that must be kept."""
+    """Tick until SIGTERM, as the only one of all beats that leads, or wait for one's turn.
+
+    The schedule lives in memory: it says nothing that must be kept.
+    """
     _require_services()
-    current_app.start(["beat", "--scheduler=config.ticking:Scheduler", "--loglevel=WARNING"])
+    current_app.start(
+        [
+            "beat",
+            "--scheduler=config.leading:LeadingScheduler",
+            f"--max-interval={AGAIN_SECONDS:g}",
+            "--loglevel=WARNING",
+        ]
+    )
 
 
 def _require_services() -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
+from config.connections import postgres_options
 from config.environment import (
     boolean,
     decimal,
@@ -101,6 +102,8 @@ if IS_SQLITE:
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+else:
+    _database["OPTIONS"] = postgres_options(_database.get("OPTIONS", {}))
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # web, worker and beat only share rows and wake-ups through servers that all of them reach.
 CAN_RUN_APART = not IS_SQLITE and bool(REDIS_URL)
@@ -117,7 +120,8 @@ else:
 CACHES = {"default": {**_cache, "KEY_PREFIX": "outdial"}}
 # django-ratelimit knows neither of our caches as shared: LocMem (E003) is, where one process is all
 # there is, and Django's own Redis cache counts atomically, though it came after that list (W001).
-SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001"] + (
+# Other hosts of the domain are not ours to speak for, so W005 and W021 ask for what HSTS decides.
+SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001", "security.W005", "security.W021"] + (
     [] if REDIS_URL else ["django_ratelimit.E003"]
 )
 
@@ -138,6 +142,9 @@ if not SECRET_KEY or not ENCRYPTION_KEYS:
 
 if len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters")
+SECRET_KEY_FALLBACKS = items("SECRET_KEY_FALLBACKS")
+if any(len(_key) < 32 for _key in SECRET_KEY_FALLBACKS):
+    raise ImproperlyConfigured("SECRET_KEY_FALLBACKS must have at least 32 characters each")
 try:
     for _key in ENCRYPTION_KEYS:
         Fernet(_key)
@@ -321,6 +328,11 @@ SECURE_SSL_REDIRECT = REQUIRE_HTTPS
 # The API refuses plain http instead: a redirect comes after the key was sent in clear.
 SECURE_REDIRECT_EXEMPT = [r"^api/"]
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+HSTS = text("HSTS", "host")
+if HSTS not in ("host", "subdomains", "preload"):
+    raise ImproperlyConfigured("HSTS must be host, subdomains or preload")
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HSTS != "host"
+SECURE_HSTS_PRELOAD = HSTS == "preload"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 

@@ -5,7 +5,7 @@ import hmac
 import secrets
 from functools import cache, lru_cache
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
 
@@ -31,6 +31,19 @@ def encrypt(text: str) -> str:
 def decrypt(token: str) -> str:
     """What `encrypt` was given; any of ENCRYPTION_KEYS opens it."""
     return _opened(token, tuple(settings.ENCRYPTION_KEYS))
+
+
+def renewed(token: str) -> str | None:
+    """`token` under the newest of ENCRYPTION_KEYS; None where it is already.
+
+    Raises InvalidToken when none of them opens it.
+    """
+    newest, *_ = keys = tuple(settings.ENCRYPTION_KEYS)
+    try:
+        _fernet((newest,)).decrypt(token.encode())
+    except InvalidToken:
+        return _fernet(keys).rotate(token.encode()).decode()
+    return None
 
 
 @lru_cache(maxsize=1024)

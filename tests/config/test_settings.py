@@ -12,10 +12,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 KEYS = {"SECRET_KEY": "s" * 50, "ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}
 
 
-def start(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def start(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
-        [sys.executable, "manage.py", "check"],
+        [sys.executable, "manage.py", "check", *options],
         cwd=ROOT,
         env={**clean, "VAR_DIR": str(folder), **environment},
         capture_output=True,
@@ -37,6 +37,8 @@ def start(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         ({"PUBLIC_URL": "https://calls.example.org:port", **KEYS}, "PUBLIC_URL must look like"),
         ({"PUBLIC_URL": "https://calls.example.org:99999", **KEYS}, "PUBLIC_URL must look like"),
         ({"SECRET_KEY": "short"}, "SECRET_KEY must have"),
+        ({"SECRET_KEY_FALLBACKS": "short"}, "SECRET_KEY_FALLBACKS must have"),
+        ({"PUBLIC_URL": "https://calls.example.org", "HSTS": "all", **KEYS}, "HSTS must be host"),
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL must be"),
         ({"REDIS_URL": "redis://127.0.0.1:bad/0"}, "REDIS_URL must be"),
         ({"BROKER_URL": "rabbit"}, "BROKER_URL must be"),
@@ -96,6 +98,41 @@ def test_starts_in_public_with_keys(tmp_path: Path) -> None:
     started = start(tmp_path, PUBLIC_URL="https://calls.example.org", HOST="0.0.0.0", **KEYS)
     assert started.returncode == 0
     assert list(tmp_path.iterdir()) == []
+
+
+PRODUCTION = {
+    "HOST": "0.0.0.0",
+    "PUBLIC_URL": "https://calls.example.org",
+    "DATABASE_URL": "postgres://outdial@127.0.0.1:5432/outdial",
+    "REDIS_URL": "redis://127.0.0.1:6379/0",
+    "SECRET_KEY": "1yJd8QpTz0vKc7WmXh4RuBn5GsLe9FaOi2Dt6Vx3Pq5Hw8Nz2Kb7",
+    "ENCRYPTION_KEYS": KEYS["ENCRYPTION_KEYS"],
+}
+
+
+def test_production_shape_passes_the_check_for_deployment(tmp_path: Path) -> None:
+    checked = start(tmp_path, "--deploy", "--fail-level=WARNING", **PRODUCTION)
+
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("change", "warnings"),
+    [
+        ({"PUBLIC_URL": "http://calls.example.org"}, ["W004", "W008", "W012", "W016"]),
+        ({"REQUIRE_HTTPS": "false"}, ["W008"]),
+        ({"SECRET_KEY": "s" * 50}, ["W009"]),
+        ({"SECRET_KEY_FALLBACKS": "s" * 50}, ["W025"]),
+        ({"DEBUG": "true"}, ["W018"]),
+    ],
+)
+def test_check_for_deployment_finds_what_is_weak(
+    tmp_path: Path, change: dict[str, str], warnings: list[str]
+) -> None:
+    checked = start(tmp_path, "--deploy", "--fail-level=WARNING", **{**PRODUCTION, **change})
+
+    assert checked.returncode == 1
+    assert re.findall(r"security\.(W\d+)", checked.stderr) == warnings
 
 
 def test_every_setting_is_documented_and_nothing_else() -> None:

@@ -5,16 +5,20 @@ With DATABASE_URL and REDIS_URL the product runs apart on them, else embedded on
 
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from cryptography.fernet import Fernet
+from kombu import Connection, Exchange, Queue
 
 from tests.e2e.product import Demo, Product, installed
 from tests.e2e.switchboard import Switchboard, answering
 
 HAS_SERVICES = bool(os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"))
+RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
 
 
 @pytest.fixture
@@ -91,3 +95,22 @@ def tool() -> Callable[[str], str]:
         return path
 
     return find
+
+
+@pytest.fixture
+def rabbitmq() -> Iterator[dict[str, str]]:
+    """The environment that makes RabbitMQ the broker, with a queue that nobody else reads."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", 5672)):
+            pytest.skip("no RabbitMQ answers on 127.0.0.1:5672")
+    queue = f"outdial-e2e-{uuid4().hex}"
+    yield {
+        "BROKER_URL": RABBITMQ,
+        "QUEUE": queue,
+        "DJANGO_SETTINGS_MODULE": "tests.e2e.settings",
+        "SWITCHBOARD_URL": "",
+    }
+    with Connection(RABBITMQ) as connection:
+        channel = connection.channel()
+        Queue(queue, channel=channel).delete()
+        Exchange(queue, channel=channel).delete()

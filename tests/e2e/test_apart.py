@@ -1,36 +1,10 @@
 """The production shape: web, worker and beat on PostgreSQL and Redis, or RabbitMQ."""
 
 import socket
-from collections.abc import Iterator
-from uuid import uuid4
-
-import pytest
-from kombu import Connection, Exchange, Queue
 
 from tests.e2e.product import Demo, Product
 from tests.e2e.story import assert_told_once
 from tests.receiver import Receiver
-
-RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
-
-
-@pytest.fixture
-def rabbitmq() -> Iterator[dict[str, str]]:
-    """The environment that makes RabbitMQ the broker, with a queue that nobody else reads."""
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", 5672)):
-            pytest.skip("no RabbitMQ answers on 127.0.0.1:5672")
-    queue = f"outdial-e2e-{uuid4().hex}"
-    yield {
-        "BROKER_URL": RABBITMQ,
-        "QUEUE": queue,
-        "DJANGO_SETTINGS_MODULE": "tests.e2e.settings",
-        "SWITCHBOARD_URL": "",
-    }
-    with Connection(RABBITMQ) as connection:
-        channel = connection.channel()
-        Queue(queue, channel=channel).delete()
-        Exchange(queue, channel=channel).delete()
 
 
 def test_web_on_a_taken_port_says_so_in_a_sentence(apart: Product) -> None:
