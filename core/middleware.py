@@ -99,10 +99,10 @@ def request_id(get_response: GetResponse) -> GetResponse:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=name)
         response = get_response(request)
+        seconds = time.perf_counter() - began
         if is_api(request):
-            seconds = time.perf_counter() - began
             _log_answer(request, response, seconds)
-            tell(request, response, seconds=seconds)
+        tell(request, response, seconds=seconds)
         response["X-Request-Id"] = name
         return response
 
