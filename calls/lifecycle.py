@@ -94,7 +94,7 @@ def begin_dials(calls: Sequence[Call], *, lease: timedelta, now: datetime) -> li
     Call.objects.filter(id__in=[call.id for call in calls]).update(
         status=Status.DIALING, due_at=None
     )
-    tries = _tries(calls)
+    tries, waited = _tries(calls), {call.id: _waited(call, now=now) for call in calls}
     dials = [_new_dial(call, number=tries[call.id] + 1, lease=lease, now=now) for call in calls]
     Dial.objects.bulk_create(dials)
     CallEvent.objects.bulk_create(
@@ -103,11 +103,16 @@ def begin_dials(calls: Sequence[Call], *, lease: timedelta, now: datetime) -> li
             dial=dial,
             type=Status.DIALING,
             at=now,
-            detail={"carrier": dial.call.carrier},
+            detail={"carrier": dial.call.carrier, "waited": waited[dial.call_id]},
         )
         for dial in dials
     )
     return dials
+
+
+def _waited(call: Call, *, now: datetime) -> float:
+    """Seconds for which it was due."""
+    return round(max((now - (call.due_at or now)).total_seconds(), 0), 3)
 
 
 def _tries(calls: Sequence[Call]) -> Counter[UUID]:

@@ -153,6 +153,13 @@ except ValueError:
         "ENCRYPTION_KEYS takes Fernet keys, 32 bytes in URL-safe base64, comma separated"
     ) from None
 
+# Without one, only clients on this machine read /metrics.
+METRICS_TOKEN = text("METRICS_TOKEN")
+if METRICS_TOKEN and not re.fullmatch(r"[!-~]{16,}", METRICS_TOKEN):
+    raise ImproperlyConfigured(
+        "METRICS_TOKEN must have at least 16 printable ASCII characters, and no spaces"
+    )
+
 # How much runs at once ---------------------------------------------------------------------------
 
 WEB_WORKERS = integer("WEB_WORKERS", 2, least=1, most=64)
@@ -284,6 +291,11 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+PROBES = {
+    "/healthz": "core.health.alive",
+    "/readyz": "core.health.ready",
+    "/metrics": "operations.exposition.metrics",
+}
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False

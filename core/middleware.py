@@ -3,13 +3,13 @@
 import ipaddress
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.utils.module_loading import import_string
 
-from core import health
 from core.errors import HttpsRequired, PayloadTooLarge
 from core.ids import new_id
 from core.observing import tell
@@ -20,7 +20,11 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 MAX_BODY_BYTES = 64 * 1024
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
-PROBES = {"/healthz": health.alive, "/readyz": health.ready}
+# Whether the client itself is on this machine. No client can set it: what clients send arrives
+# under HTTP_.
+IS_LOCAL = "CLIENT_IS_LOCAL"
+# Who sends one of them asks for somebody else.
+FORWARDING = ("HTTP_X_FORWARDED_", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +34,9 @@ def trusted_proxies(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         meta = request.META
-        meta["REMOTE_ADDR"] = str(_address(meta.get("REMOTE_ADDR", "")) or "")
+        peer = _address(meta.get("REMOTE_ADDR", ""))
+        meta["REMOTE_ADDR"] = str(peer or "")
+        meta[IS_LOCAL] = bool(peer and peer.is_loopback) and not _is_forwarded(meta)
         forwarded_for = meta.pop("HTTP_X_FORWARDED_FOR", "")
         forwarded_proto = meta.pop("HTTP_X_FORWARDED_PROTO", "").strip().lower()
         if _is_proxy(meta.get("REMOTE_ADDR", "")):
@@ -40,6 +46,11 @@ def trusted_proxies(get_response: GetResponse) -> GetResponse:
         return get_response(request)
 
     return middleware
+
+
+def _is_forwarded(meta: Mapping[str, object]) -> bool:
+    """Whether a proxy says that it asks for somebody, whether or not we believe for whom."""
+    return any(name.startswith(FORWARDING) for name in meta)
 
 
 def _client_address(forwarded_for: str) -> str | None:
@@ -67,10 +78,11 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def probes(get_response: GetResponse) -> GetResponse:
-    """Answer /healthz and /readyz under any host name: probes know addresses only."""
+    """Answer settings.PROBES under any host name and scheme: who asks knows addresses only."""
+    views = {path: import_string(name) for path, name in settings.PROBES.items()}
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        view = PROBES.get(request.path)
+        view = views.get(request.path)
         return view(request) if view else get_response(request)
 
     return middleware
@@ -99,10 +111,10 @@ def request_id(get_response: GetResponse) -> GetResponse:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=name)
         response = get_response(request)
+        seconds = time.perf_counter() - began
         if is_api(request):
-            seconds = time.perf_counter() - began
             _log_answer(request, response, seconds)
-            tell(request, response, seconds=seconds)
+        tell(request, response, seconds=seconds)
         response["X-Request-Id"] = name
         return response
 

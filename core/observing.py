@@ -9,7 +9,7 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from core.responses import ZAPIER
+from core.responses import API, ZAPIER
 
 log = structlog.get_logger(__name__)
 
@@ -17,17 +17,32 @@ log = structlog.get_logger(__name__)
 # clients send arrives under HTTP_.
 KEY_ID = "API_KEY_ID"
 
+# By how a path begins; what begins with none of them (probes, static files) is not observed.
+SURFACES = {ZAPIER: "zapier", API: "native", "/carriers/": "carriers", "/admin/": "admin"}
+API_SURFACES = ("native", "zapier")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One request to the API. `key_id` is None where no key was recognised."""
+    """One answer. `key_id` is None where no key was recognised.
+
+    `route` is the pattern that the path fits, `method` one that HTTP knows: of either there is a
+    bounded number, whatever clients send.
+    """
 
     at: datetime
     key_id: UUID | None
     surface: str
+    method: str
+    route: str
     status: int
     seconds: float
     address: str
+
+    @property
+    def is_api(self) -> bool:
+        return self.surface in API_SURFACES
 
 
 Observer = Callable[[Answered], None]
@@ -43,11 +58,16 @@ def observe(observer: Observer) -> None:
 
 def tell(request: HttpRequest, response: HttpResponse, *, seconds: float) -> None:
     """Tell those who observe. Never raises: the answer is on its way."""
+    surface = _surface_of(request)
+    if not surface:
+        return
     try:
         answered = Answered(
             at=timezone.now(),
             key_id=request.META.get(KEY_ID),
-            surface="zapier" if request.path.startswith(ZAPIER) else "native",
+            surface=surface,
+            method=request.method if request.method in METHODS else "other",
+            route=_route_of(request, surface=surface),
             status=response.status_code,
             seconds=seconds,
             address=request.META.get("REMOTE_ADDR", ""),
@@ -56,3 +76,16 @@ def tell(request: HttpRequest, response: HttpResponse, *, seconds: float) -> Non
             observer(answered)
     except Exception:
         log.exception("answer_not_observed")
+
+
+def _surface_of(request: HttpRequest) -> str:
+    begins = (name for prefix, name in SURFACES.items() if request.path.startswith(prefix))
+    return next(begins, "")
+
+
+def _route_of(request: HttpRequest, *, surface: str) -> str:
+    """One for all pages of the admin: they are many, and people know which one is slow."""
+    if surface == "admin":
+        return "/admin/"
+    match = request.resolver_match
+    return f"/{match.route}" if match else "unmatched"

@@ -20,10 +20,12 @@ from django.utils import timezone
 from calls.explanations import REASONS
 from calls.models import TERMINAL, CallEvent
 from core.histogram import bucket_of
+from operations import tallying
 from operations.adding import add_up
 from operations.models import AttemptRollup, CallRollup, Rollup, Watermark
 from operations.settled import settled_id
 from operations.spans import KEPT_FOR, Span, begin_of
+from operations.tallies import Tallies
 from webhooks.models import Attempt
 
 # Rows that one transaction counts.
@@ -35,7 +37,7 @@ Counted = tuple[datetime, tuple[Any, ...], Sequence[Any]]
 
 
 class Counting(ABC):
-    """How the rows of one log are added to one rollup."""
+    """How the rows of one log are added to one rollup, and to the tallies."""
 
     name: str
     log: type[models.Model]
@@ -46,6 +48,10 @@ class Counting(ABC):
     @abstractmethod
     def rows(self, *, after: int, to: int) -> Iterator[Counted]:
         """When it happened, what it is counted by, and what is added, for each row in between."""
+
+    @abstractmethod
+    def tallies(self, rows: Sequence[Counted], *, after: int, to: int) -> Tallies:
+        """What the same rows add to the tallies."""
 
 
 class CountingCalls(Counting):
@@ -69,6 +75,9 @@ class CountingCalls(Counting):
             known = reason if not reason or reason in REASONS else "other"
             yield ended_at, (*key, known), (1, talked, cost or Decimal(0))
 
+    def tallies(self, rows: Sequence[Counted], *, after: int, to: int) -> Tallies:
+        return tallying.of_calls(rows, after=after, to=to)
+
 
 class CountingAttempts(Counting):
     name = "attempts"
@@ -82,6 +91,9 @@ class CountingAttempts(Counting):
         columns = ("started_at", "delivery__subscription_id", "duration", "failure")
         for started_at, subscription_id, duration, failure in made.values_list(*columns).iterator():
             yield started_at, (subscription_id, bucket_of(duration)), (1, int(bool(failure)))
+
+    def tallies(self, rows: Sequence[Counted], *, after: int, to: int) -> Tallies:
+        return tallying.of_attempts(after=after, to=to)
 
 
 COUNTINGS: tuple[Counting, ...] = (CountingCalls(), CountingAttempts())
@@ -136,10 +148,17 @@ def _count_batch(counting: Counting, *, to: int) -> bool:
         after = watermark.counted_to
         if after >= to:
             return True
-        until = _end_of_batch(counting, after=after, to=to)
-        _add(counting, after=after, to=until)
+        is_new = after >= watermark.tallied_to
+        # Counted afresh: no batch has both rows that are tallied already and rows that are not.
+        last = to if is_new else min(to, watermark.tallied_to)
+        until = _end_of_batch(counting, after=after, to=last)
+        rows = list(counting.rows(after=after, to=until))
+        _add(counting, rows)
+        if is_new:
+            counting.tallies(rows, after=after, to=until).write()
+            watermark.tallied_to = until
         watermark.counted_to = until
-        watermark.save(update_fields=["counted_to"])
+        watermark.save(update_fields=["counted_to", "tallied_to"])
     return until >= to
 
 
@@ -155,11 +174,11 @@ def _locked(counting: Counting) -> Watermark:
     return Watermark.objects.select_for_update().get(name=counting.name)
 
 
-def _add(counting: Counting, *, after: int, to: int) -> None:
+def _add(counting: Counting, rows: Sequence[Counted]) -> None:
     counted: dict[tuple[Any, ...], list[Any]] = defaultdict(lambda: [0] * len(counting.sums))
     now = timezone.now()
     kept_from = {span: now - kept_for for span, kept_for in KEPT_FOR.items()}
-    for at, key, sums in counting.rows(after=after, to=to):
+    for at, key, sums in rows:
         for span in Span:
             if at < kept_from[span]:
                 continue  # it would be deleted within the hour

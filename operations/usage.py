@@ -1,4 +1,4 @@
-"""Who uses the API, and how it answers: counted in memory, written down every few seconds.
+"""Who uses the server, and how it answers: counted in memory, written down every few seconds.
 
 A process that is killed takes the last few seconds of its counts with it; one that stops writes
 them down first. Where the database is away they wait, up to a bound.
@@ -21,6 +21,7 @@ from core.observing import Answered
 from operations.adding import add_up
 from operations.models import ApiAddress, ApiUsage
 from operations.spans import Span, begin_of
+from operations.tallies import HTTP, Tallies
 
 log = structlog.get_logger(__name__)
 
@@ -45,12 +46,15 @@ class Counts:
     cells: dict[Cell, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0]))
     # By hour, key and address: requests.
     addresses: dict[Address, int] = field(default_factory=lambda: defaultdict(int))
+    # Since ever, by route and status.
+    tallies: Tallies = field(default_factory=Tallies)
 
     def add(self, other: "Counts") -> None:
         for cell, sums in other.cells.items():
             self.cells[cell] = [a + b for a, b in zip(self.cells[cell], sums, strict=True)]
         for address, requests in other.addresses.items():
             self.addresses[address] += requests
+        self.tallies.add_all(other.tallies)
 
 
 class Buffer:
@@ -63,6 +67,13 @@ class Buffer:
         self._known: dict[tuple[datetime, UUID | None], set[str]] = defaultdict(set)
 
     def add(self, answered: Answered) -> None:
+        labels = (answered.surface, answered.method, answered.route, str(answered.status))
+        with self._lock:
+            self._counts.tallies.add(HTTP, *labels, seconds=answered.seconds)
+        if answered.is_api:
+            self._add_usage(answered)
+
+    def _add_usage(self, answered: Answered) -> None:
         status, hour = answered.status, begin_of(answered.at, Span.HOUR)
         slot = begin_of(answered.at, Span.FIVE_MINUTES)
         cell = (slot, answered.key_id, answered.surface, bucket_of(answered.seconds))
@@ -87,7 +98,7 @@ class Buffer:
         """Have the counts written down; they are kept if that fails."""
         with self._flushing:
             counts = self._take()
-            if not counts.cells:
+            if not counts.tallies:
                 return
             try:
                 write(counts)
@@ -184,6 +195,8 @@ def _write(counts: Counts) -> None:
                 only=mine,
             )
         _note_uses(counts)
+        # Every process adds to the same few rows, so they are locked last, and for the shortest.
+        counts.tallies.write()
 
 
 def _note_uses(counts: Counts) -> None:

@@ -74,6 +74,8 @@ def start(folder: Path, *options: str, **environment: str) -> subprocess.Complet
             {"DIALER_URL": "https://voice.example.org", "DIALER_SECRET": "whsec_!"},
             "base64 must follow",
         ),
+        ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN must have at least 16"),
+        ({"METRICS_TOKEN": "one with spaces in it"}, "METRICS_TOKEN must have at least 16"),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT must be"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL must be"),
     ],

@@ -32,7 +32,14 @@ def totals(**only: Any) -> tuple[int, ...]:
 
 def answered(*, status: int = 200, address: str = "192.0.2.1", seconds: float = 0.01) -> Answered:
     return Answered(
-        at=HOUR, key_id=None, surface="native", status=status, seconds=seconds, address=address
+        at=HOUR,
+        key_id=None,
+        surface="native",
+        method="GET",
+        route=URL,
+        status=status,
+        seconds=seconds,
+        address=address,
     )
 
 
