@@ -1,4 +1,4 @@
-"""What the operator watches: figures added up by span of time, so that no history is read."""
+"""Figures added up by span of time, so that no history is read."""
 
 from decimal import Decimal
 from typing import Self

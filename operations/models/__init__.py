@@ -1,0 +1,21 @@
+"""What the operator watches: figures by span of time."""
+
+from operations.models.rollups import (
+    ApiAddress,
+    ApiUsage,
+    ApiUsageQuerySet,
+    AttemptRollup,
+    CallRollup,
+    Rollup,
+    Watermark,
+)
+
+__all__ = [
+    "ApiAddress",
+    "ApiUsage",
+    "ApiUsageQuerySet",
+    "AttemptRollup",
+    "CallRollup",
+    "Rollup",
+    "Watermark",
+]
