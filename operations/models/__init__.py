@@ -9,6 +9,7 @@ from operations.models.rollups import (
     Rollup,
     Watermark,
 )
+from operations.models.tallies import Tally
 
 __all__ = [
     "ApiAddress",
@@ -17,5 +18,6 @@ __all__ = [
     "AttemptRollup",
     "CallRollup",
     "Rollup",
+    "Tally",
     "Watermark",
 ]
