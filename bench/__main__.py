@@ -16,7 +16,7 @@ import psycopg
 
 from bench.results import as_table, write
 
-PARTS = ("accept", "deliver")
+PARTS = ("accept", "dial", "deliver")
 DATABASE = "outdial_bench"
 SETTINGS = {
     "LOG_LEVEL": "ERROR",
@@ -29,7 +29,11 @@ SETTINGS = {
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all of them by default")
-    parts = arguments.parse_args().parts
+    arguments.add_argument("--quick", action="store_true", help="a tenth of it, to try it out")
+    given = arguments.parse_args()
+    parts = given.parts
+    if given.quick:
+        os.environ["BENCH_QUICK"] = "1"
     if not os.environ.get("DATABASE_URL") or not os.environ.get("REDIS_URL"):
         sys.exit("make bench measures on PostgreSQL and Redis: set DATABASE_URL and REDIS_URL")
     server, redis = os.environ["DATABASE_URL"], urlsplit(os.environ["REDIS_URL"])
@@ -43,7 +47,7 @@ def main() -> None:
             "VAR_DIR": tempfile.mkdtemp(prefix="outdial-bench-"),
         }
         figures = measure(parts or PARTS)
-    if parts:
+    if parts or given.quick:
         sys.stdout.write(as_table(figures))
     else:
         write(figures)

@@ -32,7 +32,7 @@ class Process:
         self._popen = subprocess.Popen(  # noqa: S603 - what this benchmark itself names
             [python, *arguments],
             cwd=folder,
-            env={**os.environ, **environment},
+            env={**_outside(folder), **environment},
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -64,6 +64,14 @@ class Process:
     def _family(self) -> list[int]:
         """Processes of its group: its own id is the group's."""
         return [pid for pid in _pids() if _group(pid) == self._popen.pid]
+
+
+def _outside(folder: Path) -> dict[str, str]:
+    """This environment; a project in a folder of its own has settings of its own."""
+    kept = dict(os.environ)
+    if folder != ROOT:
+        kept.pop("DJANGO_SETTINGS_MODULE", None)
+    return kept
 
 
 def _pids() -> list[int]:

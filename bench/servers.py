@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import redis
+
 from bench.processes import Process, running, wait_for
 from tests.e2e.product import free_port
 
@@ -51,3 +53,9 @@ def _answering(process: Process, *, port: int) -> Iterator[Server]:
 def peer_environment() -> dict[str, str]:
     """What a peer is told of the services: a database and a Redis of its own."""
     return {name: os.environ[f"PEER_{name}"] for name in ("DATABASE_URL", "REDIS_URL")}
+
+
+def empty_redis(name: str) -> None:
+    """Forget what the Redis database in the environment variable `name` holds: it is ours alone."""
+    with redis.Redis.from_url(os.environ[name]) as client:
+        client.flushdb()

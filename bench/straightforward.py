@@ -44,3 +44,26 @@ def run(code: str) -> str:
     if done.returncode:
         raise RuntimeError(done.stderr)
     return done.stdout.strip()
+
+
+QUEUE = """
+from bench.peers.straightforward.models import Agent, Call
+from bench.peers.straightforward.tasks import app, dial
+agent = Agent.objects.get()
+calls = Call.objects.bulk_create(
+    Call(
+        account_id=agent.account_id,
+        agent=agent,
+        to_number="+14155552671",
+        from_number=agent.default_number,
+    )
+    for _ in range({calls})
+)
+for call in calls:
+    dial.delay(str(call.id))
+"""
+
+
+def queue(calls: int) -> None:
+    """Only so many waiting calls, and a task in the queue for each."""
+    run(MAKE_TABLES + MAKE_CALLER + QUEUE.format(calls=calls))
