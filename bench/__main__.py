@@ -1,84 +1,90 @@
-"""`make bench`: the figures, on PostgreSQL and Redis, written down beside the code."""
+"""`make bench`: the figures, on PostgreSQL and Redis, written down beside the code.
 
-import json
+`python -m bench accept dial` measures those parts alone, and prints them without writing them down.
+"""
+
+import argparse
+import importlib
 import os
-import platform
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 
-from bench.machine import commit, machine
+from bench.results import as_table, write
 
-FOLDER = Path(__file__).resolve().parent
+PARTS = ("accept", "dial", "deliver")
 DATABASE = "outdial_bench"
-REACH = {
-    "deliveries_per_second": "at least 2,000",
-    "cpu_ms_per_delivery": "under 0.5",
-    "queries_per_delivery": "under 0.1",
-    "deliver_vs_bare": "at least 0.4",
-    "hanging_p99_ratio": "at most 1.5",
+SETTINGS = {
+    "LOG_LEVEL": "ERROR",
+    "DJANGO_SETTINGS_MODULE": "config.settings",
+    "DIALER_URL": "http://127.0.0.1:9/",
+    "DIALER_SECRET": "of-a-benchmark",
 }
 
 
 def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all of them by default")
+    arguments.add_argument("--quick", action="store_true", help="a tenth of it, to try it out")
+    given = arguments.parse_args()
+    parts = given.parts
+    if given.quick:
+        os.environ["BENCH_QUICK"] = "1"
     if not os.environ.get("DATABASE_URL") or not os.environ.get("REDIS_URL"):
         sys.exit("make bench measures on PostgreSQL and Redis: set DATABASE_URL and REDIS_URL")
-    with own_database(os.environ["DATABASE_URL"]) as url:
+    server, redis = os.environ["DATABASE_URL"], urlsplit(os.environ["REDIS_URL"])
+    with own_database(server, DATABASE) as url, own_database(server, f"{DATABASE}_peer") as peer:
         os.environ |= {
+            **SETTINGS,
             "DATABASE_URL": url,
-            "REDIS_URL": urlsplit(os.environ["REDIS_URL"])._replace(path="/7").geturl(),
+            "REDIS_URL": redis._replace(path="/7").geturl(),
+            "PEER_DATABASE_URL": peer,
+            "PEER_REDIS_URL": redis._replace(path="/6").geturl(),
             "VAR_DIR": tempfile.mkdtemp(prefix="outdial-bench-"),
-            "LOG_LEVEL": "ERROR",
-            "DJANGO_SETTINGS_MODULE": "config.settings",
         }
-        figures = measure()
-    write(figures)
+        figures = measure(parts or PARTS)
+    if parts or given.quick:
+        sys.stdout.write(as_table(figures))
+    else:
+        write(figures)
 
 
-def measure() -> dict[str, float]:
+def measure(parts: list[str] | tuple[str, ...]) -> dict[str, float]:
     import django
 
     django.setup()
+    from django.core.management import call_command
     from django.db import connections
 
-    from bench import deliver
     from config.migrating import migrate
 
     migrate()
+    figures: dict[str, float] = {}
     try:
-        return deliver.measure()
+        for part in parts:
+            call_command("flush", interactive=False, verbosity=0)
+            figures |= importlib.import_module(f"bench.{part}").measure()
+            sys.stdout.write(f"{part} done\n")
+            sys.stdout.flush()
     finally:
         connections.close_all()
+    return figures
 
 
 @contextmanager
-def own_database(url: str) -> Iterator[str]:
+def own_database(url: str, name: str) -> Iterator[str]:
     """A database for this run alone, beside the one of `url`."""
     with psycopg.connect(url, autocommit=True) as server:
-        server.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
-        server.execute(f"CREATE DATABASE {DATABASE}")
+        server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+        server.execute(f"CREATE DATABASE {name}".encode())
         try:
-            yield urlsplit(url)._replace(path=f"/{DATABASE}").geturl()
+            yield urlsplit(url)._replace(path=f"/{name}").geturl()
         finally:
-            server.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
-
-
-def write(figures: dict[str, float]) -> None:
-    about = {"machine": machine(), "python": platform.python_version(), "commit": commit()}
-    results = {**about, "figures": figures}
-    (FOLDER / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    lines = ["# Figures", "", "What `make bench` measured last. Ratios count; machines differ.", ""]
-    lines += [f"{name}: {value}  " for name, value in about.items()]
-    lines += ["", "| figure | measured | to reach |", "|---|---|---|"]
-    lines += [f"| `{name}` | {value} | {REACH.get(name, '')} |" for name, value in figures.items()]
-    text = "\n".join(lines) + "\n"
-    (FOLDER / "RESULTS.md").write_text(text)
-    sys.stdout.write(text)
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
 """Webhooks a second: our engine with all its rows, against bare posts without a database."""
 
 import asyncio
-import json
 import statistics
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import aiohttp
 from django.db import connection, transaction
 
-from bench.sink import receiving
+from bench.sink import receiving, report
 from tests.factories import make_account, make_agent
 from webhooks import services
 from webhooks.delivery import SLOTS, deliveries
@@ -93,7 +91,7 @@ def _healthy_p99(base: str, *, hanging: int) -> float:
         path = "hang" if number < hanging else "fine"
         url = f"{base}/{path}/{account.id.hex}/{number}"
         services.subscribe(account, url=url, events=[CALL_COMPLETED])
-    _report(base)
+    report(base)
     began = time.time()
     with transaction.atomic():
         for number in range(EVENTS // ENDPOINTS):
@@ -101,15 +99,10 @@ def _healthy_p99(base: str, *, hanging: int) -> float:
     published = time.time()
     deliveries().run(linger=0)
     Subscription.objects.filter(account=account).update(status="paused")
-    waits = sorted(at - published for path, at in _report(base) if path.startswith("/fine"))
+    waits = sorted(at - published for path, at in report(base) if path.startswith("/fine"))
     if published - began > 60 or not waits:
         raise RuntimeError("nothing arrived")
     return float(waits[int(len(waits) * 0.99)])
-
-
-def _report(base: str) -> list[tuple[str, float]]:
-    with urllib.request.urlopen(f"{base}/report") as answer:  # noqa: S310 - our own receiver
-        return [(path, at) for path, at in json.load(answer)]
 
 
 @contextmanager

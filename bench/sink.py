@@ -7,12 +7,16 @@ import asyncio
 import json
 import multiprocessing
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import cast
 
+from bench.processes import Process
+
 HANG_SECONDS = 20
+PATIENCE_SECONDS = 120.0
 EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 BAD = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -46,9 +50,9 @@ class Receiver(asyncio.Protocol):
             if len(rest) < length:
                 return
             self._received = rest[length:]
-            self._answer(method, path)
+            self._answer(method, path, rest[:length])
 
-    def _answer(self, method: str, path: str) -> None:
+    def _answer(self, method: str, path: str, body: bytes) -> None:
         if method == "GET":
             report = json.dumps(self.arrivals).encode()
             self.arrivals.clear()
@@ -76,14 +80,38 @@ def _content_length(headers: list[str]) -> int:
     return 0
 
 
-def serve(pipe: Connection) -> None:
+def report(base: str) -> list[tuple[str, float]]:
+    """What arrived since the last report: paths, or what the receiver notes, and Unix times."""
+    with urllib.request.urlopen(f"{base}/report", timeout=30) as answer:  # noqa: S310 - our own
+        return [(what, at) for what, at in json.load(answer)]
+
+
+def wait_for_arrivals(base: str, *, count: int, process: Process) -> list[tuple[str, float]]:
+    """The first `count` of them, which `process` sends."""
+    arrived: list[tuple[str, float]] = []
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while len(arrived) < count:
+        if time.monotonic() > ends or not process.is_running:
+            raise RuntimeError(f"{len(arrived)} of {count} arrived\n{process.output}")
+        time.sleep(0.05)
+        arrived += report(base)
+    return arrived
+
+
+def rate_of(arrived: list[tuple[str, float]]) -> float:
+    """A second, from the first to the last of them."""
+    times = [at for _, at in arrived]
+    return (len(times) - 1) / (max(times) - min(times))
+
+
+def serve(pipe: Connection, receiver: type[Receiver]) -> None:
     """Serve on a free port, told through `pipe`, until the parent ends this process.
 
     GET answers what arrived since the last one.
     """
 
     async def run() -> None:
-        server = await asyncio.get_running_loop().create_server(Receiver, "127.0.0.1", 0)
+        server = await asyncio.get_running_loop().create_server(receiver, "127.0.0.1", 0)
         pipe.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
@@ -91,10 +119,10 @@ def serve(pipe: Connection) -> None:
 
 
 @contextmanager
-def receiving() -> Iterator[str]:
+def receiving(receiver: type[Receiver] = Receiver) -> Iterator[str]:
     """The receiver's base URL."""
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,))
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, receiver))
     process.start()
     try:
         yield f"http://127.0.0.1:{ours.recv()}"

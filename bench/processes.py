@@ -1,0 +1,118 @@
+"""Processes that are measured: started, watched by /proc, ended with all that they started."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+PATIENCE_SECONDS = 30.0
+
+
+class Process:
+    """One, in a group of its own."""
+
+    def __init__(
+        self,
+        arguments: list[str],
+        *,
+        environment: Mapping[str, str],
+        python: str = sys.executable,
+        folder: Path = ROOT,
+    ) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
+        self._popen = subprocess.Popen(  # noqa: S603 - what this benchmark itself names
+            [python, *arguments],
+            cwd=folder,
+            env={**_outside(folder), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    @property
+    def is_running(self) -> bool:
+        return self._popen.poll() is None
+
+    @property
+    def output(self) -> str:
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")
+
+    def cpu_seconds(self) -> float:
+        """What it and its children have used so far."""
+        return sum(_stat(pid)[0] for pid in self._family())
+
+    def memory_mb(self) -> float:
+        """Resident, children included."""
+        return sum(_stat(pid)[1] for pid in self._family())
+
+    def stop(self) -> None:
+        if self.is_running:
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        self._popen.wait()
+
+    def _family(self) -> list[int]:
+        """Processes of its group: its own id is the group's."""
+        return [pid for pid in _pids() if _group(pid) == self._popen.pid]
+
+
+def _outside(folder: Path) -> dict[str, str]:
+    """This environment; a project in a folder of its own has settings of its own."""
+    kept = dict(os.environ)
+    if folder != ROOT:
+        kept.pop("DJANGO_SETTINGS_MODULE", None)
+    return kept
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
+
+
+def _stat(pid: int) -> tuple[float, float]:
+    """CPU seconds and resident MB, by proc(5); nothing of one that has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0, 0.0
+    used = int(fields[11]) + int(fields[12])
+    return used / TICKS, int(fields[21]) * PAGE / 1024**2
+
+
+@contextmanager
+def running(process: Process) -> Iterator[Process]:
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+def wait_for(url: str, process: Process) -> float:
+    """The seconds until `url` answers 200."""
+    began = time.monotonic()
+    while time.monotonic() < began + PATIENCE_SECONDS:
+        if not process.is_running:
+            break
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own server
+                if answer.status == 200:
+                    return time.monotonic() - began
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"{url} did not answer\n{process.output}")

@@ -1,0 +1,61 @@
+"""What was measured, on what, and what it is to reach."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import django
+
+FOLDER = Path(__file__).resolve().parent
+REACH = {
+    "accept_vs_floor": "at least 0.6",
+    "accept_vs_straightforward": "at least 5",
+    "deliveries_per_second": "at least 2,000",
+    "cpu_ms_per_delivery": "under 0.5",
+    "queries_per_delivery": "under 0.1",
+    "deliver_vs_bare": "at least 0.4",
+    "hanging_p99_ratio": "at most 1.5",
+}
+
+
+def write(figures: dict[str, float]) -> None:
+    about = {
+        "machine": machine(),
+        "python": platform.python_version(),
+        "django": django.get_version(),
+        "postgresql": postgresql(),
+        "commit": commit(),
+    }
+    results = {**about, "figures": figures}
+    (FOLDER / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    lines = ["# Figures", "", "What `make bench` measured last. Ratios count; machines differ.", ""]
+    lines += [f"{name}: {value}  " for name, value in about.items()]
+    text = "\n".join(lines) + "\n\n" + as_table(figures)
+    (FOLDER / "RESULTS.md").write_text(text)
+    sys.stdout.write(text)
+
+
+def as_table(figures: dict[str, float]) -> str:
+    lines = ["| figure | measured | to reach |", "|---|---|---|"]
+    lines += [f"| `{name}` | {value} | {REACH.get(name, '')} |" for name, value in figures.items()]
+    return "\n".join(lines) + "\n"
+
+
+def machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+
+
+def postgresql() -> str:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        return str(cursor.fetchone()[0])
+
+
+def commit() -> str:
+    line = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(line, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
