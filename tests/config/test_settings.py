@@ -70,6 +70,32 @@ def start(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
             {"DIALER_URL": "https://voice.example.org", "DIALER_SECRET": "whsec_!"},
             "base64 must follow",
         ),
+        ({"EMAIL_URL": "mail.example.org"}, "EMAIL_URL must look like"),
+        ({"EMAIL_URL": "imap://mail.example.org"}, "EMAIL_URL must look like"),
+        ({"EMAIL_URL": "smtp://"}, "EMAIL_URL must look like"),
+        ({"ALERT_EMAILS": "ops@example.org"}, "ALERT_EMAILS needs EMAIL_URL"),
+        (
+            {"EMAIL_URL": "smtp://mail.example.org", "ALERT_EMAILS": "ops@example.org,ops"},
+            "ALERT_EMAILS takes mail addresses; ops is none",
+        ),
+        ({"DEFAULT_FROM_EMAIL": "Outdial"}, "DEFAULT_FROM_EMAIL must be"),
+        ({"OPERATOR_WEBHOOK_URL": "https://ops.example.org"}, "set both, or none"),
+        ({"OPERATOR_WEBHOOK_SECRET": "whsec_cw=="}, "set both, or none"),
+        (
+            {"OPERATOR_WEBHOOK_URL": "ops.example.org", "OPERATOR_WEBHOOK_SECRET": "whsec_cw=="},
+            "OPERATOR_WEBHOOK_URL must be",
+        ),
+        (
+            {
+                "OPERATOR_WEBHOOK_URL": "https://me:secret@ops.example.org",
+                "OPERATOR_WEBHOOK_SECRET": "whsec_cw==",
+            },
+            "OPERATOR_WEBHOOK_URL must be",
+        ),
+        (
+            {"OPERATOR_WEBHOOK_URL": "https://ops.example.org", "OPERATOR_WEBHOOK_SECRET": "s"},
+            "OPERATOR_WEBHOOK_SECRET must be",
+        ),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT must be"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL must be"),
     ],
