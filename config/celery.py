@@ -17,6 +17,7 @@ app.conf.beat_schedule = {
     "sweep": {"task": "sweep", "schedule": 5.0, "options": {"expires": 5.0}},
     "mend": {"task": "webhooks.mend", "schedule": 60.0, "options": {"expires": 60.0}},
     "roll_up": {"task": "operations.roll_up", "schedule": 10.0, "options": {"expires": 10.0}},
+    "alert": {"task": "operations.alert", "schedule": 60.0, "options": {"expires": 60.0}},
     "prune": {"task": "prune", "schedule": 3600.0, "options": {"expires": 600.0}},
 }
 
@@ -42,11 +43,13 @@ def prune() -> None:
     from django.utils import timezone
 
     from calls.idempotency import forget_idempotency_keys
+    from operations.incidents import forget_incidents
     from operations.pruning import forget_old_figures
     from operations.retention import prune_history
 
     forget_idempotency_keys(now=timezone.now())
     forget_old_figures(now=timezone.now())
+    forget_incidents(now=timezone.now())
     SessionStore.clear_expired()
     prune_history(now=timezone.now())
 

@@ -7,7 +7,8 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 import environ
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 
 env = environ.Env()
 
@@ -67,6 +68,16 @@ def is_url(url: str, *, schemes: tuple[str, ...]) -> bool:
         return parts.scheme in schemes and (parts.port or 1) > 0
     except ValueError:  # a port that is none
         return False
+
+
+def is_mail_address(text: str) -> bool:
+    """Whether it is an address, perhaps with a name: `Outdial <outdial@example.org>`."""
+    named = re.fullmatch(r"[^<>@]*<([^<>]+)>", text)
+    try:
+        validate_email(named[1].strip() if named else text)
+    except ValidationError:
+        return False
+    return True
 
 
 def is_target(text: str) -> bool:

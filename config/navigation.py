@@ -129,6 +129,22 @@ UNFOLD = {
                 ],
             },
             {
+                "title": "What is wrong",
+                "items": [
+                    {
+                        "title": "Incidents",
+                        "icon": "notification_important",
+                        "link": reverse_lazy("admin:operations_incident_changelist"),
+                    },
+                    {
+                        "title": "Alert rules",
+                        "icon": "rule_settings",
+                        "link": reverse_lazy("admin:operations_alertrule_changelist"),
+                        "permission": lambda request: sees(request, "operations.alertrule"),
+                    },
+                ],
+            },
+            {
                 "title": "Operators",
                 "items": [
                     {

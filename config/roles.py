@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 OWNER, OPERATOR, SUPPORT = "Owner", "Operator", "Support"
 
 MEANING = {
-    OWNER: "does everything, opens accounts, sets prices, and says who else may log in",
+    OWNER: "does everything, opens accounts, sets prices and alerts, and says who else may log in",
     OPERATOR: "runs the accounts they are given: keys, agents, credits, calls and webhooks",
     SUPPORT: "looks at everything of the accounts they are given, and changes nothing",
 }
@@ -43,6 +43,7 @@ OWNS = {
     "agents.add_price",
     "agents.change_price",
     "agents.delete_price",
+    "operations.change_alertrule",
     "auth.view_user",
     "auth.add_user",
     "auth.change_user",

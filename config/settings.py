@@ -18,6 +18,7 @@ from config.environment import (
     env,
     integer,
     is_loopback,
+    is_mail_address,
     is_target,
     is_url,
     items,
@@ -252,6 +253,51 @@ CARRIER_LIMITS = {
 # Where no row of the price table says otherwise.
 CREDITS_PER_MINUTE = decimal("CREDITS_PER_MINUTE", "1")
 CREDITS_PER_SEGMENT = decimal("CREDITS_PER_SEGMENT", "0.5")
+
+# Who is told when something is wrong --------------------------------------------------------------
+
+EMAIL_URL = text("EMAIL_URL")
+if EMAIL_URL and not (
+    is_url(EMAIL_URL, schemes=("smtp", "smtp+tls", "smtp+ssl")) and urlsplit(EMAIL_URL).hostname
+):
+    raise ImproperlyConfigured(
+        "EMAIL_URL must look like smtp://user:password@mail.example.org:25; "
+        "smtp+tls:// begins in clear and turns to TLS, smtp+ssl:// begins with TLS"
+    )
+_mail = env.email_url_config(EMAIL_URL or "dummymail://")
+EMAIL_BACKEND, EMAIL_HOST = _mail["EMAIL_BACKEND"], _mail["EMAIL_HOST"] or "localhost"
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.get("EMAIL_USE_TLS", False), _mail.get("EMAIL_USE_SSL", False)
+EMAIL_PORT = _mail["EMAIL_PORT"] or (587 if EMAIL_USE_TLS else 465 if EMAIL_USE_SSL else 25)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL") or f"outdial@{_public.hostname or 'localhost'}"
+ALERT_EMAILS = items("ALERT_EMAILS")
+if "DEFAULT_FROM_EMAIL" in os.environ and not is_mail_address(DEFAULT_FROM_EMAIL):
+    raise ImproperlyConfigured("DEFAULT_FROM_EMAIL must be an address like outdial@example.org")
+for _address in ALERT_EMAILS:
+    if not is_mail_address(_address):
+        raise ImproperlyConfigured(f"ALERT_EMAILS takes mail addresses; {_address} is none")
+if ALERT_EMAILS and not EMAIL_URL:
+    raise ImproperlyConfigured("ALERT_EMAILS needs EMAIL_URL, the server that takes the mail")
+
+OPERATOR_WEBHOOK_URL = text("OPERATOR_WEBHOOK_URL")
+OPERATOR_WEBHOOK_SECRET = text("OPERATOR_WEBHOOK_SECRET")
+if bool(OPERATOR_WEBHOOK_URL) != bool(OPERATOR_WEBHOOK_SECRET):
+    raise ImproperlyConfigured(
+        "OPERATOR_WEBHOOK_URL and OPERATOR_WEBHOOK_SECRET need each other: set both, or none"
+    )
+if OPERATOR_WEBHOOK_URL and not (
+    is_url(OPERATOR_WEBHOOK_URL, schemes=("http", "https"))
+    and urlsplit(OPERATOR_WEBHOOK_URL).hostname
+    and "@" not in urlsplit(OPERATOR_WEBHOOK_URL).netloc
+):
+    raise ImproperlyConfigured(
+        "OPERATOR_WEBHOOK_URL must be an http:// or https:// URL without credentials"
+    )
+if OPERATOR_WEBHOOK_SECRET and not is_secret(OPERATOR_WEBHOOK_SECRET):
+    raise ImproperlyConfigured(
+        'OPERATOR_WEBHOOK_SECRET must be whsec_ and base64: echo "whsec_$(openssl rand -base64 32)"'
+    )
 
 # Django -------------------------------------------------------------------------------------------
 

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 from core.observing import observe
 
@@ -7,6 +8,8 @@ class OperationsConfig(AppConfig):
     name = "operations"
 
     def ready(self) -> None:
-        from operations.usage import record  # its models are loaded only now
+        from operations.alerts import create_rules  # models are loaded only now
+        from operations.usage import record
 
         observe(record)
+        post_migrate.connect(create_rules, sender=self)

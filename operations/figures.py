@@ -4,21 +4,21 @@
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Min, Model, Q, QuerySet, Sum
+from django.db.models import Min, Model, OuterRef, Q, QuerySet, Subquery, Sum
 
 from agents.models import Account, ApiKey, Mode
 from calls.models import ACTIVE, ANSWERED, Call, Status
 from core.histogram import percentile
 from operations.models import ApiUsage, AttemptRollup, CallRollup
 from operations.spans import Span, begin_of
-from webhooks.models import Delivery
+from webhooks.models import Delivery, Subscription
 
 Accounts = Sequence[UUID] | None
 Row = TypeVar("Row", bound=Model)
@@ -153,8 +153,12 @@ def calls_ended(period: Period, *, accounts: Accounts, now: datetime) -> CallFig
     )
 
 
-def api_traffic(period: Period, *, accounts: Accounts, now: datetime) -> Traffic:
+def api_traffic(
+    period: Period, *, accounts: Accounts, now: datetime, without_tests: bool = False
+) -> Traffic:
     usage = of_accounts(ApiUsage.objects.all(), accounts, by="api_key__account")
+    if without_tests:
+        usage = usage.exclude(api_key__mode=Mode.TEST)
     return _requests(usage, period, now=now)
 
 
@@ -221,12 +225,44 @@ def lowest_balances(*, accounts: Accounts, now: datetime) -> list[Balance]:
     """Accounts whose credits are counted, the poorest first."""
     counted = of_accounts(Account.objects.filter(credits__isnull=False), accounts, by="id")
     poorest = list(counted.order_by("credits", "name")[:ACCOUNTS_SHOWN])
-    hours = CallRollup.objects.filter(span=Span.HOUR, at__gt=now - DAY, account__in=poorest)
-    spent = dict(hours.order_by().values_list("account").annotate(Sum("cost")))
+    return _balances(poorest, spent=_spent([one.id for one in poorest], now=now))
+
+
+def poor_accounts(*, few: Decimal, accounts: Accounts, now: datetime) -> list[Balance]:
+    """Accounts with fewer credits than `few`, or than they spent in a day; the poorest first."""
+    spent = _spent(accounts, now=now)
+    is_poor = Q(credits__lt=few) | Q(id__in=list(spent))
+    counted = of_accounts(Account.objects.filter(is_poor, credits__isnull=False), accounts, by="id")
+    balances = _balances(counted.order_by("credits", "name"), spent=spent)
+    return [one for one in balances if one.credits < max(few, one.spent)]
+
+
+def overdue_since(*, accounts: Accounts, now: datetime) -> tuple[datetime | None, int]:
+    """Since when the first delivery is due to an endpoint that is well, and at how many of these
+    one is. What waits for an endpoint that fails, or is limited, does not wait for workers."""
+    due = Delivery.objects.due(now=now).filter(subscription=OuterRef("id"))
+    times = due.order_by("next_attempt_at").values("next_attempt_at")
+    well = of_accounts(Subscription.objects.open(now=now).takes_shares(), accounts)
+    # One look into the index of each lane, for each endpoint.
+    lanes = well.order_by().annotate(
+        fresh=Subquery(times.filter(attempts=0)[:1]),
+        again=Subquery(times.filter(attempts__gt=0)[:1]),
+    )
+    waiting = lanes.filter(Q(fresh__isnull=False) | Q(again__isnull=False))
+    dues = [min(due for due in row if due) for row in waiting.values_list("fresh", "again")]
+    return min(dues, default=None), len(dues)
+
+
+def _balances(accounts: Iterable[Account], *, spent: Mapping[UUID, Decimal]) -> list[Balance]:
     return [
         Balance(account=one, credits=one.credits or Decimal(0), spent=spent.get(one.id, Decimal(0)))
-        for one in poorest
+        for one in accounts
     ]
+
+
+def _spent(accounts: Accounts, *, now: datetime) -> dict[UUID, Decimal]:
+    hours = of_accounts(CallRollup.objects.filter(span=Span.HOUR, at__gt=now - DAY), accounts)
+    return dict(hours.order_by().values_list("account").annotate(Sum("cost")))
 
 
 def _counted(rows: QuerySet[Any]) -> int:

@@ -1,5 +1,6 @@
-"""What the operator watches: figures by span of time."""
+"""What the operator watches: figures by span of time, and the alerts that come of them."""
 
+from operations.models.alerts import LONGEST_HOLD, AlertRule, Incident, IncidentQuerySet, Notice
 from operations.models.rollups import (
     ApiAddress,
     ApiUsage,
@@ -12,11 +13,16 @@ from operations.models.rollups import (
 from operations.models.tallies import Tally
 
 __all__ = [
+    "LONGEST_HOLD",
+    "AlertRule",
     "ApiAddress",
     "ApiUsage",
     "ApiUsageQuerySet",
     "AttemptRollup",
     "CallRollup",
+    "Incident",
+    "IncidentQuerySet",
+    "Notice",
     "Rollup",
     "Tally",
     "Watermark",

@@ -10,6 +10,7 @@ from unfold.admin import ModelAdmin
 from agents.models import Account, CallerId, Price
 from agents.services import create_key
 from calls.models import Call, CallingRules, CarrierCredentials, DoNotCall, Message
+from operations.models import AlertRule, Incident
 from tests.factories import NUMBER, Api, make_agent, make_key
 from webhooks.models import Delivery, Event
 from webhooks.services import subscribe
@@ -58,6 +59,15 @@ def rows_of(account: Account) -> dict[str, Model]:
         "calls/callingrules": CallingRules.objects.create(account=account),
         "calls/call": Call.objects.get(id=_uuid(call)),
         "calls/message": Message.objects.get(id=_uuid(message)),
+        "operations/incident": Incident.objects.create(
+            rule=AlertRule.objects.get(kind="credits_low"),
+            subject=str(account.id),
+            account=account,
+            title=f"{name} is low on credits",
+            link=f"/admin/agents/account/{account.id}/change/",
+            seen_at=account.created_at,
+            opened_at=account.created_at,
+        ),
         "webhooks/subscription": hook,
         "webhooks/event": event,
         "webhooks/delivery": Delivery.objects.create(

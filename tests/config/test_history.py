@@ -86,13 +86,13 @@ def test_every_list_action_is_in_the_history(account: Account) -> None:
             assert LogEntry.objects.filter(user=operator.user).exists(), f"{path} {name}"
 
 
-def test_every_list_button_is_in_the_history(account: Account) -> None:
+def test_every_list_button_is_in_the_history(account: Account, settings: Any) -> None:
     found = {
         f"{path}/{name}"
         for path, pages in every_admin().items()
         for name in pages._extract_action_names(pages.actions_list)
     }
-    assert found == {"calls/donotcall/import_csv"}
+    assert found == {"calls/donotcall/import_csv", "operations/alertrule/send_test"}
     operator = Operator()
     file = SimpleUploadedFile("list.csv", b"+14155550111")
 
@@ -102,6 +102,10 @@ def test_every_list_button_is_in_the_history(account: Account) -> None:
 
     entry = LogEntry.objects.get()
     assert (entry.user, entry.object_id) == (operator.user, str(account.pk))
+
+    settings.ALERT_EMAILS = ["ops@example.org"]
+    operator.post("operations/alertrule/send_test/")
+    assert LogEntry.objects.get(change_message="Sent as a test.").user == operator.user
 
 
 @pytest.mark.parametrize("path", CHANGES)

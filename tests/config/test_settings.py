@@ -76,6 +76,32 @@ def start(folder: Path, *options: str, **environment: str) -> subprocess.Complet
         ),
         ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN must have at least 16"),
         ({"METRICS_TOKEN": "one with spaces in it"}, "METRICS_TOKEN must have at least 16"),
+        ({"EMAIL_URL": "mail.example.org"}, "EMAIL_URL must look like"),
+        ({"EMAIL_URL": "imap://mail.example.org"}, "EMAIL_URL must look like"),
+        ({"EMAIL_URL": "smtp://"}, "EMAIL_URL must look like"),
+        ({"ALERT_EMAILS": "ops@example.org"}, "ALERT_EMAILS needs EMAIL_URL"),
+        (
+            {"EMAIL_URL": "smtp://mail.example.org", "ALERT_EMAILS": "ops@example.org,ops"},
+            "ALERT_EMAILS takes mail addresses; ops is none",
+        ),
+        ({"DEFAULT_FROM_EMAIL": "Outdial"}, "DEFAULT_FROM_EMAIL must be"),
+        ({"OPERATOR_WEBHOOK_URL": "https://ops.example.org"}, "set both, or none"),
+        ({"OPERATOR_WEBHOOK_SECRET": "whsec_cw=="}, "set both, or none"),
+        (
+            {"OPERATOR_WEBHOOK_URL": "ops.example.org", "OPERATOR_WEBHOOK_SECRET": "whsec_cw=="},
+            "OPERATOR_WEBHOOK_URL must be",
+        ),
+        (
+            {
+                "OPERATOR_WEBHOOK_URL": "https://me:secret@ops.example.org",
+                "OPERATOR_WEBHOOK_SECRET": "whsec_cw==",
+            },
+            "OPERATOR_WEBHOOK_URL must be",
+        ),
+        (
+            {"OPERATOR_WEBHOOK_URL": "https://ops.example.org", "OPERATOR_WEBHOOK_SECRET": "s"},
+            "OPERATOR_WEBHOOK_SECRET must be",
+        ),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT must be"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL must be"),
     ],

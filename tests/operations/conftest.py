@@ -1,16 +1,21 @@
 """Calls that have ended, for those who count them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
+from django.utils import timezone
 
 from agents.models import Agent
 from calls.lifecycle import note
 from calls.models import Call
+from operations import incidents
+from operations.models import AlertRule
 from operations.rollups import roll_up
+from tests.operations.watching import Watch
 
 AT = datetime(2026, 3, 1, 14, 7, tzinfo=UTC)
 
@@ -52,3 +57,23 @@ def rolled_up() -> Callable[[], None]:
         assert roll_up()
 
     return roll
+
+
+@pytest.fixture
+def checked(rolled_up: Callable[[], None]) -> Callable[[], None]:
+    """Have the figures added up and the rules checked; what they find counts at once."""
+
+    def check() -> None:
+        AlertRule.objects.update(holds_for=0)
+        rolled_up()
+        incidents.check(now=timezone.now())
+
+    return check
+
+
+@pytest.fixture
+def watch(db: None, settings: Any) -> Iterator[Watch]:
+    """Somebody is told by mail. The clock stands, and begins in the middle of five minutes."""
+    settings.ALERT_EMAILS = ["ops@example.org"]
+    with time_machine.travel(AT, tick=False) as clock:
+        yield Watch(clock)

@@ -26,6 +26,7 @@ from webhooks.services import subscribe
 
 Work = Callable[..., None]
 RollUp = Callable[[], None]
+Check = Callable[[], None]
 
 
 @pytest.fixture
@@ -129,20 +130,23 @@ def test_figures_that_are_behind_need_attention(operator: Operator, rolled_up: R
     assert "The figures are behind" not in operator.read("")
 
 
-def test_a_stuck_call_leads_to_its_page(operator: Operator, end_call: EndCall) -> None:
+def test_a_stuck_call_leads_to_its_page(
+    operator: Operator, end_call: EndCall, checked: Check
+) -> None:
     call = end_call()
     Call.objects.filter(id=call.id).update(status="ringing", ended_at=None)
     late = timezone.now() - timedelta(minutes=6)
     Dial.objects.create(call=call, due_at=late, deadline_at=late)
+    checked()
 
     page = operator.read("")
 
-    assert "The call to +14155550123 is stuck" in page
+    assert "1 call over simulated is stuck" in page
     assert f"/admin/calls/call/{call.id}/change/" in page
 
 
 def test_carriers_and_agents_that_fail_need_attention(
-    operator: Operator, end_call: EndCall, agent: Agent, rolled_up: RollUp
+    operator: Operator, end_call: EndCall, agent: Agent, checked: Check
 ) -> None:
     well = make_agent(agent.account, name="Well")
     now = timezone.now()
@@ -159,12 +163,12 @@ def test_carriers_and_agents_that_fail_need_attention(
             mode=mode,
         )
     end_call(at=now, status="failed", talked=None, reason="rejected", agent=well)
-    rolled_up()
+    checked()
 
     page = text_of(operator.read(""))
 
     assert "Twilio does not answer" in page
-    assert "3 calls failed in the last 6 hours" in page
+    assert "3 of 8 calls that ended in the last hour failed" in page
     assert "Reminders fails often" in page
     assert "3 of 8 calls of Clinic failed" in page
     assert f"agent__id__exact={agent.id}&amp;status__exact=failed" in page
@@ -174,7 +178,7 @@ def test_carriers_and_agents_that_fail_need_attention(
 
 
 def test_webhooks_that_fail_need_attention(
-    operator: Operator, api: Api, agent: Agent, receiver: Receiver, work: Work
+    operator: Operator, api: Api, agent: Agent, receiver: Receiver, work: Work, checked: Check
 ) -> None:
     gone, _ = subscribe(agent.account, url=receiver.url, events=["call.completed"])
     broken, _ = subscribe(
@@ -185,23 +189,22 @@ def test_webhooks_that_fail_need_attention(
         api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": "+14155550123"})
     work(for_=timedelta(minutes=1))
     assert Subscription.objects.get(id=gone.id).status == "disabled"
+    checked()
 
     page = text_of(operator.read(""))
 
-    assert "A webhook is disabled" in page
+    assert "A webhook of Clinic is disabled" in page
     assert "410 Gone" in page
-    assert "A webhook is failing" in page
+    assert "A webhook of Clinic is failing" in page
     assert f"/admin/webhooks/subscription/{broken.id}/change/" in page
 
 
-def test_low_credits_need_attention(
-    operator: Operator, end_call: EndCall, rolled_up: RollUp
-) -> None:
+def test_low_credits_need_attention(operator: Operator, end_call: EndCall, checked: Check) -> None:
     make_account(name="Poor", credits="3")
     make_account(name="Endless", credits=None)
     spender = make_agent(make_account(name="Spender", credits="50"))
     end_call(at=timezone.now() - timedelta(hours=2), agent=spender, cost=Decimal(60))
-    rolled_up()
+    checked()
 
     page = text_of(operator.read(""))
 
@@ -223,7 +226,7 @@ def test_figures_are_those_of_the_accounts_that_are_seen(
     stranger: Account,
     api: Api,
     stranger_api: Api,
-    rolled_up: RollUp,
+    checked: Check,
 ) -> None:
     theirs = make_agent(stranger, name="Theirs")
     now = timezone.now()
@@ -236,7 +239,7 @@ def test_figures_are_those_of_the_accounts_that_are_seen(
     api.get("/api/v1/account")
     stranger_api.get("/api/v1/account")
     stranger_api.get("/api/v1/account")
-    rolled_up()
+    checked()
     usage.flush()
 
     request = operator.get("").wsgi_request
@@ -270,7 +273,7 @@ def test_a_role_sees_its_parts_only(operator: Operator) -> None:
 
 
 def test_the_number_of_queries_does_not_grow(
-    operator: Operator, end_call: EndCall, agent: Agent, rolled_up: RollUp
+    operator: Operator, end_call: EndCall, agent: Agent, checked: Check
 ) -> None:
     now = timezone.now()
 
@@ -284,7 +287,7 @@ def test_the_number_of_queries_does_not_grow(
             Call.objects.filter(id=call.id).update(status="ringing", ended_at=None)
             Dial.objects.create(call=call, due_at=now, deadline_at=now - timedelta(hours=1))
         Subscription.objects.update(status="disabled")
-        rolled_up()
+        checked()
 
     def queries() -> int:
         operator.read("")
