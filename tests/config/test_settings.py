@@ -72,6 +72,7 @@ def start(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         ),
         ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN must have at least 16"),
         ({"METRICS_TOKEN": "one with spaces in it"}, "METRICS_TOKEN must have at least 16"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT must be"),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT must be"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL must be"),
     ],
