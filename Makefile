@@ -34,9 +34,9 @@ bench: $(VENV)/.development
 requirements: $(VENV)/.development
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --custom-compile-command "make requirements" -q -o requirements.txt
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --custom-compile-command "make requirements" -q \
-		-o requirements-dev.txt
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra tracing --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make requirements" -q -o requirements-dev.txt
 
 # An install of everything satisfies the runtime too, so `make run` after `make test` keeps it.
 $(VENV)/.runtime: requirements.txt | $(VENV)/bin/python

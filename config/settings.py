@@ -4,6 +4,7 @@ import ipaddress
 import os
 import re
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -160,6 +161,16 @@ if METRICS_TOKEN and not re.fullmatch(r"[!-~]{16,}", METRICS_TOKEN):
     raise ImproperlyConfigured(
         "METRICS_TOKEN must have at least 16 printable ASCII characters, and no spaces"
     )
+
+OTEL_EXPORTER_OTLP_ENDPOINT = text("OTEL_EXPORTER_OTLP_ENDPOINT").rstrip("/")
+if OTEL_EXPORTER_OTLP_ENDPOINT:
+    if not is_url(OTEL_EXPORTER_OTLP_ENDPOINT, schemes=("http", "https")):
+        raise ImproperlyConfigured("OTEL_EXPORTER_OTLP_ENDPOINT must be an http:// or https:// URL")
+    if not find_spec("opentelemetry"):
+        raise ImproperlyConfigured(
+            "OTEL_EXPORTER_OTLP_ENDPOINT needs the packages opentelemetry-sdk and "
+            "opentelemetry-exporter-otlp-proto-http"
+        )
 
 # How much runs at once ---------------------------------------------------------------------------
 

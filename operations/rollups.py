@@ -122,7 +122,8 @@ def rebuild() -> None:
 
 def lag(*, now: datetime) -> timedelta | None:
     """How long ago it was last found that all is counted; None if never."""
-    looked = Watermark.objects.aggregate(at=models.Min("looked_at"), named=models.Count("name"))
+    ours = Watermark.objects.filter(name__in=[counting.name for counting in COUNTINGS])
+    looked = ours.aggregate(at=models.Min("looked_at"), named=models.Count("name"))
     return now - looked["at"] if looked["named"] == len(COUNTINGS) and looked["at"] else None
 
 

@@ -1,6 +1,7 @@
 """What workers do for the figures, and for the alerts that come of them."""
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from operations import incidents, rollups, telling
@@ -9,6 +10,10 @@ from operations import incidents, rollups, telling
 @shared_task(name="operations.roll_up")
 def roll_up() -> None:
     rollups.roll_up()
+    if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+        from operations import traces  # needs packages that are an extra
+
+        traces.export()
 
 
 @shared_task(name="operations.alert")

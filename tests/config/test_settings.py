@@ -102,6 +102,7 @@ def start(folder: Path, *options: str, **environment: str) -> subprocess.Complet
             {"OPERATOR_WEBHOOK_URL": "https://ops.example.org", "OPERATOR_WEBHOOK_SECRET": "s"},
             "OPERATOR_WEBHOOK_SECRET must be",
         ),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT must be"),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT must be"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL must be"),
     ],

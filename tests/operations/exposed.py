@@ -21,13 +21,6 @@ class Exposed:
             value for (one, has), value in self.samples.items() if one == name and wanted <= has
         )
 
-    def labels(self) -> dict[str, set[str]]:
-        """The names of the labels of every sample's name."""
-        found: dict[str, set[str]] = {}
-        for name, has in self.samples:
-            found.setdefault(name, set()).update(label for label, _ in has)
-        return found
-
 
 def scrape() -> Exposed:
     answer = Client().get("/metrics")
