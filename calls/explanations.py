@@ -27,6 +27,7 @@ TIMELINE = {
     "canceled": "Canceled before it was answered",
     "cancel_requested": "Asked to cancel it",
     "retry": "To be dialled again",
+    "retries_dropped": "To be dialled no further time: it comes from a backup",
     "stray": "The carrier holds it although it has ended here",
     "stray_hung_up": "Hung up at the carrier",
     "stray_left": "The carrier could not be told to hang up",
@@ -69,6 +70,8 @@ REASONS = {
     "hung_up": "It was canceled after it had been answered, so it was hung up.",
     "expired": "It was still waiting when its time to be dialled ran out. "
     "Raise the limits that it waited for, or its expiry.",
+    "restored": "It was waiting in a backup that was restored, and may have been dialled since the "
+    "backup was made. It was not dialled again, so that no phone could ring twice.",
     "ring_timeout": "It rang as long as it may, and the carrier did not end it by itself.",
     "callback_url_refused": "The carrier refused this server's address for its reports. Set "
     "PUBLIC_URL to an address that the carrier can reach.",
@@ -110,6 +113,8 @@ MESSAGE_REASONS = {
     "It was not sent again, so that nobody could get it twice.",
     "carrier_unreachable": "The carrier could not be reached to ask what became of the message. "
     "Check its status page and this server's network.",
+    "restored": "It was waiting in a backup that was restored, and may have been sent since the "
+    "backup was made. It was not sent again, so that nobody could get it twice.",
     "not_supported": "The agent's carrier sends no messages. Send it with an agent of another one.",
 }
 

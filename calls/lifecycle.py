@@ -231,6 +231,15 @@ def cancel(call_id: UUID, *, now: datetime) -> None:
             Dial.objects.filter(id=dial.id).update(due_at=idle)
 
 
+def cancel_unasked(dial_id: UUID, *, reason: str, now: datetime) -> None:
+    """Cancel the call of a dial that no carrier holds anything of, and that was to be asked for."""
+    with transaction.atomic():
+        call = Call.objects.select_for_update(of=("self",)).get(dials=dial_id)
+        dial = Dial.objects.get(id=dial_id)
+        if dial.asked_at is None and dial.ended_at is None:
+            _take(call, dial, Report(status=DialStatus.CANCELED, at=now, reason=reason))
+
+
 def promote_due(*, now: datetime) -> None:
     """Scheduled calls whose time has come take their place in the queue."""
     due = Call.objects.filter(status=Status.SCHEDULED, due_at__lte=now).order_by("due_at")

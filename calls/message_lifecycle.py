@@ -95,6 +95,14 @@ def give_up(*, message_id: UUID, token: UUID | None, reason: str, now: datetime)
             _take(message, MessageReport(MessageStatus.FAILED, at=now, reason=reason))
 
 
+def give_up_unasked(message_id: UUID, *, reason: str, now: datetime) -> None:
+    """A message that no carrier was asked to send is not sent any more."""
+    with transaction.atomic():
+        message = _locked(message_id)
+        if message.asked_at is None and not message.is_terminal:
+            _take(message, MessageReport(MessageStatus.FAILED, at=now, reason=reason))
+
+
 def _locked(message_id: UUID) -> Message:
     messages = Message.objects.select_for_update(of=("self",)).select_related("agent")
     return messages.get(id=message_id)

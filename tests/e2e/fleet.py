@@ -6,8 +6,6 @@ from dataclasses import replace
 from itertools import count, cycle, groupby
 from pathlib import Path
 
-import psycopg
-
 from tests.e2e.product import Demo, Process, Product, wait_until
 from tests.e2e.switchboard import Story, Switchboard
 
@@ -38,9 +36,8 @@ class Orders:
 
 def lift_limits(product: Product) -> None:
     """Let one account have as many calls as it likes."""
-    with psycopg.connect(product.environment["DATABASE_URL"]) as connection:
-        connection.execute("UPDATE agents_apikey SET requests_per_minute = 1000000")
-        connection.execute("UPDATE agents_account SET max_concurrent_calls = 1000, credits = NULL")
+    product.change("UPDATE agents_apikey SET requests_per_minute = 1000000")
+    product.change("UPDATE agents_account SET max_concurrent_calls = 1000, credits = NULL")
 
 
 def wait_for_ends(product: Product, *, many: int, seconds: float = 120) -> None:

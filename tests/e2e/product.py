@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -233,7 +233,10 @@ class Product:
         return done.stdout
 
     def make_demo(self) -> Demo:
-        made = json.loads(self.manage("create_demo", "--json"))
+        return self.demo_of(json.loads(self.manage("create_demo", "--json")))
+
+    def demo_of(self, made: dict[str, str]) -> Demo:
+        """The account that `create_demo --json` printed."""
         return Demo(
             live=Client(url=self.url, key=made["live_key"]),
             test=Client(url=self.url, key=made["test_key"]),
@@ -245,8 +248,17 @@ class Product:
         if "DATABASE_URL" in self.environment:
             with psycopg.connect(self.environment["DATABASE_URL"]) as connection:
                 return connection.execute(query.encode()).fetchall()
-        with sqlite3.connect(self.sqlite_file, timeout=20) as lite:
+        with closing(sqlite3.connect(self.sqlite_file, timeout=20)) as lite:
             return list(lite.execute(query).fetchall())
+
+    def change(self, statement: str) -> None:
+        """Have the database changed, as somebody in the admin would."""
+        if "DATABASE_URL" in self.environment:
+            with psycopg.connect(self.environment["DATABASE_URL"]) as connection:
+                connection.execute(statement.encode())
+            return
+        with closing(sqlite3.connect(self.sqlite_file, timeout=20)) as lite, lite:
+            lite.execute(statement)
 
     @property
     def sqlite_file(self) -> Path:
