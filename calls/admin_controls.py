@@ -99,8 +99,9 @@ class CallControls(FollowedAdmin):
 
     def has_call_again_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         call = object_id and self.get_object(request, object_id)
-        has_ended = isinstance(call, Call) and call.is_terminal and call.agent.is_enabled
-        return has_ended and request.user.has_perm("calls.add_call")
+        if not isinstance(call, Call) or not call.is_terminal or call.is_erased:
+            return False
+        return call.agent.is_enabled and request.user.has_perm("calls.add_call")
 
     @action(
         description="Call again",

@@ -23,7 +23,17 @@ from agents.models import Mode
 from agents.retries import RetryRule
 from calls.carriers.base import Heard
 from calls.errors import CallAlreadyEnded
-from calls.models import ANSWERED, TERMINAL, WAITING, Call, CallEvent, Dial, DialStatus, Status
+from calls.models import (
+    ANSWERED,
+    ERASED,
+    TERMINAL,
+    WAITING,
+    Call,
+    CallEvent,
+    Dial,
+    DialStatus,
+    Status,
+)
 from calls.reports import Report, Results
 from calls.serializers import call_data, disposition
 from core.ids import new_id
@@ -302,10 +312,13 @@ def hear(*, dial_id: UUID, heard: Heard) -> None:
 
 
 def keep_results(*, dial_id: UUID, results: Results) -> None:
-    """Keep what a voice engine made of the conversation, before or after its end."""
+    """Keep what a voice engine made of the conversation, before or after its end.
+
+    Not where the person has had all of it erased.
+    """
     told = {name: text for name, text in vars(results).items() if text}
     if told:
-        Call.objects.filter(dials=dial_id).update(**told)
+        Call.objects.filter(dials=dial_id).exclude(to_number=ERASED).update(**told)
 
 
 def note(

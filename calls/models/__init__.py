@@ -14,6 +14,7 @@ from calls.models.call import (
     Status,
 )
 from calls.models.credentials import CarrierCredentials
+from calls.models.erasure import ERASED, Erasure
 from calls.models.idempotency import IdempotencyKey
 from calls.models.message import MESSAGE_ENDS, Message, MessageQuerySet, MessageStatus
 from calls.models.policy import CallingRules, DoNotCall
@@ -21,6 +22,7 @@ from calls.models.policy import CallingRules, DoNotCall
 __all__ = [
     "ACTIVE",
     "ANSWERED",
+    "ERASED",
     "MESSAGE_ENDS",
     "TERMINAL",
     "WAITING",
@@ -33,6 +35,7 @@ __all__ = [
     "DialQuerySet",
     "DialStatus",
     "DoNotCall",
+    "Erasure",
     "IdempotencyKey",
     "Message",
     "MessageQuerySet",

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from agents.models import Account, Agent, ApiKey, Mode, OfAccount
+from calls.models.erasure import ERASED
 from core.ids import native_id, new_id
 
 
@@ -198,6 +199,10 @@ class Call(models.Model):
     @property
     def is_terminal(self) -> bool:
         return self.status in TERMINAL
+
+    @property
+    def is_erased(self) -> bool:
+        return self.to_number == ERASED
 
 
 class DialStatus(models.TextChoices):

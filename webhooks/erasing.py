@@ -1,0 +1,32 @@
+"""What was told of somebody, taken out of the log: the events stay, with their ids and outcomes."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from django.db import transaction
+
+from webhooks.models import Attempt, Event
+
+
+@transaction.atomic
+def erase_told(subjects: Sequence[str], *, fields: Mapping[str, object]) -> int:
+    """Put `fields` in the place of what the events about these subjects say under the same names.
+
+    Receivers' answers go too: some say back what they were sent. How many events there were.
+    """
+    events = list(Event.objects.select_for_update().filter(subject__in=subjects))
+    for event in events:
+        event.body = _without(event.body, fields)
+        event.zapier_body = event.zapier_body and _without(event.zapier_body, fields)
+    Event.objects.bulk_update(events, ["body", "zapier_body"], batch_size=500)
+    attempts = Attempt.objects.filter(delivery__event__in=events)
+    attempts.update(response_body="", response_headers={})
+    return len(events)
+
+
+def _without(body: str, fields: Mapping[str, object]) -> str:
+    told = json.loads(body)
+    # A native event has them in its `data`, Zapier's is flat.
+    data = told.get("data", told)
+    data.update({name: value for name, value in fields.items() if name in data})
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
