@@ -6,7 +6,7 @@ from typing import Any
 
 import environ
 
-SECRET_KEY = "of-a-benchmark-that-nobody-reaches"  # noqa: S105
+SECRET_KEY = "of-a-benchmark-that-nobody-reaches"
 DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1"]
 INSTALLED_APPS = [
