@@ -24,11 +24,14 @@ def price_for(account_id: UUID, *, number: str) -> Prices:
     Its own row with the longest matching prefix; without one, everybody's row with the longest;
     without any, the settings'.
     """
-    # A + and up to 15 digits, so every prefix that could match is named: one look into the index.
-    prefixes = [number[:length] for length in range(2, len(number) + 1)]
     theirs = Q(account_id=account_id) | Q(account=None)
-    rows = list(Price.objects.filter(theirs, prefix__in=prefixes))
+    rows = list(Price.objects.filter(theirs, prefix__in=prefixes_of(number)))
     if not rows:
         return Prices(settings.CREDITS_PER_MINUTE, settings.CREDITS_PER_SEGMENT)
     best = max(rows, key=lambda row: (row.account_id is not None, len(row.prefix)))
     return Prices(best.per_minute, best.per_segment)
+
+
+def prefixes_of(number: str) -> list[str]:
+    """Each that could match: a + and up to 15 digits are few, so that is one look into an index."""
+    return [number[:length] for length in range(2, len(number) + 1)]

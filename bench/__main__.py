@@ -8,15 +8,12 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-import psycopg
-
+from bench.databases import own_database
 from bench.results import as_table, write
 
-PARTS = ("accept", "dial", "deliver")
+PARTS = ("accept", "dial", "deliver", "latency", "growth", "footprint")
 DATABASE = "outdial_bench"
 SETTINGS = {
     "LOG_LEVEL": "ERROR",
@@ -41,6 +38,7 @@ def main() -> None:
         os.environ |= {
             **SETTINGS,
             "DATABASE_URL": url,
+            "SERVER_URL": server,
             "REDIS_URL": redis._replace(path="/7").geturl(),
             "PEER_DATABASE_URL": peer,
             "PEER_REDIS_URL": redis._replace(path="/6").geturl(),
@@ -73,18 +71,6 @@ def measure(parts: list[str] | tuple[str, ...]) -> dict[str, float]:
     finally:
         connections.close_all()
     return figures
-
-
-@contextmanager
-def own_database(url: str, name: str) -> Iterator[str]:
-    """A database for this run alone, beside the one of `url`."""
-    with psycopg.connect(url, autocommit=True) as server:
-        server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
-        server.execute(f"CREATE DATABASE {name}".encode())
-        try:
-            yield urlsplit(url)._replace(path=f"/{name}").geturl()
-        finally:
-            server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 if __name__ == "__main__":

@@ -46,6 +46,8 @@ def measure() -> Figures:
 
 def _ours(carrier: str) -> Figures:
     empty_redis("REDIS_URL")
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE calls_call CASCADE")
     make_waiting(CALLS)
     worker = Process(["manage.py", "worker"], environment={"DIALER_URL": carrier})
     return _asked(carrier, worker)
@@ -74,12 +76,10 @@ def _asked(carrier: str, worker: Process) -> Figures:
 
 
 def make_waiting(calls: int) -> None:
-    """Only so many queued calls, of some accounts in turn."""
+    """So many queued calls, of some accounts in turn."""
     from calls.models import Call, CallEvent
     from tests.factories import make_account, make_agent
 
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE calls_call CASCADE")
     agents = []
     for _ in range(ACCOUNTS):
         account = make_account()

@@ -27,12 +27,14 @@ class Process:
         environment: Mapping[str, str],
         python: str = sys.executable,
         folder: Path = ROOT,
+        is_whole: bool = False,
     ) -> None:
+        """`environment` comes on top of this one, unless it is the whole of it."""
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self._popen = subprocess.Popen(  # noqa: S603 - what this benchmark itself names
             [python, *arguments],
             cwd=folder,
-            env={**_outside(folder), **environment},
+            env={**({} if is_whole else _outside(folder)), **environment},
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,

@@ -16,8 +16,15 @@ REACH = {
     "deliveries_per_second": "at least 2,000",
     "cpu_ms_per_delivery": "under 0.5",
     "queries_per_delivery": "under 0.1",
+    "dial_vs_task_per_call": "at least 4",
     "deliver_vs_bare": "at least 0.4",
+    "deliver_vs_django_webhook": "at least 15",
+    "deliver_vs_django_outbound_webhooks": "at least 40",
     "hanging_p99_ratio": "at most 1.5",
+    "accept_to_carrier_p99_ms": "at most 50",
+    "report_to_webhook_p99_ms": "at most 100",
+    "growth_worst": "at most 1.5",
+    "memory_growth_mb": "under 5 over 100,000 calls",
 }
 
 

@@ -53,7 +53,7 @@ class Receiver(asyncio.Protocol):
             self._answer(method, path, rest[:length])
 
     def _answer(self, method: str, path: str, body: bytes) -> None:
-        if method == "GET":
+        if path == "/report":
             report = json.dumps(self.arrivals).encode()
             self.arrivals.clear()
             self._transport.write(
@@ -107,7 +107,7 @@ def rate_of(arrived: list[tuple[str, float]]) -> float:
 def serve(pipe: Connection, receiver: type[Receiver]) -> None:
     """Serve on a free port, told through `pipe`, until the parent ends this process.
 
-    GET answers what arrived since the last one.
+    GET /report answers what arrived since the last one.
     """
 
     async def run() -> None:

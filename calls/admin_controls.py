@@ -146,7 +146,7 @@ class CallControls(FollowedAdmin):
         )
         # The same order from the same page is the same call, however often it is sent.
         key = f"admin:{once}:{order.fingerprint}"
-        call, was_placed = place_call(order, origin=origin, idempotency_key=key)
+        call, was_placed, _ = place_call(order, origin=origin, idempotency_key=key)
         if was_placed:
             messages.info(request, "This call was placed already.")
         else:

@@ -82,12 +82,6 @@ def price_of(seconds: float, *, per_minute: Decimal) -> Decimal:
     return per_minute * max(ceil(seconds / 60), 1)
 
 
-def begin(call: Call, *, now: datetime) -> None:
-    """Write down an accepted call: it waits for its time, or for a worker."""
-    call.save(force_insert=True)
-    note(call, type=call.status, at=now)
-
-
 def take_waiting(call_ids: Sequence[UUID]) -> list[Call]:
     """These calls, in this order and locked, without those that wait no more."""
     waiting = Call.objects.filter(id__in=call_ids, status=Status.QUEUED)

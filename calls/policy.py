@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -63,7 +64,20 @@ class Verdict:
 ALLOWED = Verdict()
 
 
-def check_accept(call: Call, *, now: datetime) -> Verdict:
+class Known(NamedTuple):
+    """What was looked up of a call's account and number."""
+
+    rules: CallingRules
+    is_listed: bool
+
+
+def look_up(account_id: UUID, *, number: str) -> Known:
+    rules = CallingRules.objects.filter(account_id=account_id).first()
+    listed = DoNotCall.objects.filter(account_id=account_id, number=number)
+    return Known(rules=rules or CallingRules(), is_listed=listed.exists())
+
+
+def check_accept(call: Call, *, now: datetime, known: Known | None = None) -> Verdict:
     """Allowed, or postponed to when the calling hours open; `call` need not be saved.
 
     Judged for the moment it is scheduled at. How often the person was called counts for a call that
@@ -71,7 +85,8 @@ def check_accept(call: Call, *, now: datetime) -> Verdict:
     OutsideCallingHours when they do not open before the call expires.
     """
     planned = max(call.scheduled_at or now, now)
-    book = _Book.open([call], now=now, counts_dials=planned == now)
+    known = known or look_up(call.account_id, number=call.to_number)
+    book = _Book.of(call, known, now=now, counts_dials=planned == now)
     verdict = book.judge(call, now=planned)
     too_late = verdict.until and call.expires_at and verdict.until >= call.expires_at
     if verdict.reason == PersonCalledTooOften.code:
@@ -116,14 +131,18 @@ class _Book:
     dials: dict[Person, list[datetime]]
 
     @classmethod
-    def open(cls, calls: Sequence[Call], *, now: datetime, counts_dials: bool = True) -> "_Book":
+    def open(cls, calls: Sequence[Call], *, now: datetime) -> "_Book":
         rules = _rules(calls)
-        limited = [
-            call
-            for call in calls
-            if counts_dials and rules[call.account_id].calls_per_person_per_day
-        ]
+        limited = [call for call in calls if rules[call.account_id].calls_per_person_per_day]
         return cls(_listed(calls), rules, _dials(limited, now=now))
+
+    @classmethod
+    def of(cls, call: Call, known: Known, *, now: datetime, counts_dials: bool) -> "_Book":
+        """Of one call of which the lists and rules are known."""
+        listed = {(call.account_id, call.to_number)} if known.is_listed else set()
+        limited = counts_dials and known.rules.calls_per_person_per_day
+        dials = _dials([call] if limited else [], now=now)
+        return cls(frozenset(listed), {call.account_id: known.rules}, dials)
 
     def judge(self, call: Call, *, now: datetime) -> Verdict:
         """The verdict for dialling `call` at `now`."""

@@ -2,24 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from agents.credits import reserve
 from agents.errors import AgentDisabled
 from agents.models import Account, Agent, ApiKey, CallerId, Mode
-from agents.prices import price_for
 from agents.prompts import Rendered, TooLong, render
 from agents.services import find_agent
-from calls import lifecycle, policy
+from calls import acceptance, lifecycle, policy
 from calls.carriers.simulated import rehearse_acceptance
 from calls.errors import (
     CallIdAlreadyUsed,
@@ -28,8 +27,8 @@ from calls.errors import (
     FromNumberNotAllowed,
 )
 from calls.idempotency import claim_key
-from calls.models import Call, Status
-from core.errors import InvalidNumber, InvalidRequest
+from calls.models import Call, CallEvent, Status
+from core.errors import InsufficientCredits, InvalidNumber, InvalidRequest
 from core.ids import new_id, parse_id
 from core.phone import region_of, to_e164
 from core.times import rfc3339
@@ -100,14 +99,22 @@ def _where(meta: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+class Placed(NamedTuple):
+    """A call, whether it was accepted before, and the first lines of its timeline."""
+
+    call: Call
+    is_replay: bool
+    lines: Sequence[CallEvent]
+
+
 def place_call(
     request: CallRequest,
     *,
     origin: Origin,
     idempotency_key: str | None = None,
     client_id: UUID | None = None,
-) -> tuple[Call, bool]:
-    """Accept a call: it is recorded, and a worker dials it. True when it was accepted before.
+) -> Placed:
+    """Accept a call: it is recorded, and a worker dials it.
 
     Whoever asks says that two requests are one by an `idempotency_key` for a day, or by a
     `client_id` that is the call's own for good. Raises AgentNotFound, AgentDisabled, InvalidNumber,
@@ -116,7 +123,7 @@ def place_call(
     raises; a refusal burns neither.
     """
     try:
-        with transaction.atomic():
+        with _together(bool(idempotency_key or client_id)):
             call_id, earlier = new_id(), None
             if idempotency_key:
                 taken = claim_key(
@@ -130,16 +137,28 @@ def place_call(
             if client_id:
                 earlier = earlier or _find_placed(request, origin=origin, client_id=client_id)
             if earlier:
-                return earlier, True
-            call = _accept(request, origin=origin, call_id=call_id, client_id=client_id)
+                return _replayed(earlier)
+            placed = _accept(request, origin=origin, call_id=call_id, client_id=client_id)
             transaction.on_commit(partial(wake, DIAL))
-            return call, False
-    except IntegrityError:
-        # Another request with this client_id was faster: its call stands, ours never was.
+            return placed
+    except (IntegrityError, InsufficientCredits):
+        # Another request with this client_id was faster: its call stands, ours never was. It may
+        # have taken the last credits too.
         faster = client_id and _find_placed(request, origin=origin, client_id=client_id)
         if not faster:
             raise
-        return faster, True
+        return _replayed(faster)
+
+
+def _together(has_more_to_write: bool) -> AbstractContextManager[None]:
+    """A transaction, unless one statement is all there is to write."""
+    if has_more_to_write or not acceptance.is_one_statement():
+        return transaction.atomic()
+    return nullcontext()
+
+
+def _replayed(call: Call) -> Placed:
+    return Placed(call, is_replay=True, lines=list(call.timeline.order_by("id")[:2]))
 
 
 def find_call(api_key: ApiKey, call_id: object) -> Call:
@@ -200,35 +219,65 @@ def _is_order_of(call: Call, request: CallRequest, *, agent: Agent) -> bool:
     return not from_number or call.from_number == e164("from_number", from_number, region=region)
 
 
-def _accept(request: CallRequest, *, origin: Origin, call_id: UUID, client_id: UUID | None) -> Call:
-    agent = find_agent(origin.account, request.agent_id)
+def _accept(
+    request: CallRequest, *, origin: Origin, call_id: UUID, client_id: UUID | None
+) -> Placed:
+    agent, facts = acceptance.find(
+        origin.account, agent_id=request.agent_id, number=_international(request.to_number)
+    )
     if not agent.is_enabled:
         raise AgentDisabled
-    call = _new_call(request, origin=origin, agent=agent, call_id=call_id)
+    due_at = _due_at(request, now=(now := timezone.now()))
+    facts = facts or _facts_in_region(request, agent=agent)
+    call = _new_call(
+        request, origin=origin, agent=agent, facts=facts, call_id=call_id, due_at=due_at, now=now
+    )
     call.client_id = client_id
-    verdict = policy.check_accept(call, now=call.created_at)
+    verdict = policy.check_accept(call, now=now, known=facts.policy)
     if verdict.until:
         call.status, call.due_at = Status.SCHEDULED, verdict.until
     if call.carrier == "simulated":
         rehearse_acceptance(call.to_number)
-    # Before the credits: who loses a race for a client_id is told of the call, not of its price.
-    lifecycle.begin(call, now=call.created_at)
+    lines = _first_lines(call, verdict)
+    acceptance.record(call, lines=lines)
+    return Placed(call, is_replay=False, lines=lines)
+
+
+def _international(text: str) -> str | None:
+    """The number, where it is one whatever the region."""
+    try:
+        return to_e164(text)
+    except InvalidNumber:
+        return None
+
+
+def _facts_in_region(request: CallRequest, *, agent: Agent) -> acceptance.Facts:
+    number = e164("to_number", request.to_number, region=region_of(agent.default_number))
+    return acceptance.facts_of(agent.account_id, number=number)
+
+
+def _first_lines(call: Call, verdict: policy.Verdict) -> list[CallEvent]:
+    """It was accepted, and maybe postponed at once."""
+    lines = [CallEvent(call=call, type=call.status, at=call.created_at)]
     if verdict.until:
         detail = {"reason": verdict.reason, "until": rfc3339(verdict.until)}
-        lifecycle.note(call, type="postponed", at=call.created_at, detail=detail)
-    if call.reserved:
-        reserve(call.account_id, amount=call.reserved, subject=call)
-    return call
+        lines.append(CallEvent(call=call, type="postponed", at=call.created_at, detail=detail))
+    return lines
 
 
-def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UUID) -> Call:
-    now, mode = timezone.now(), origin.mode
-    region = region_of(agent.default_number)
-    due_at = _due_at(request, now=now)
+def _new_call(
+    request: CallRequest,
+    *,
+    origin: Origin,
+    agent: Agent,
+    facts: acceptance.Facts,
+    call_id: UUID,
+    due_at: datetime,
+    now: datetime,
+) -> Call:
+    mode = origin.mode
     max_duration = request.max_duration or agent.max_duration
-    to_number = e164("to_number", request.to_number, region=region)
-    per_minute = price_for(origin.account.id, number=to_number).per_minute
-    price = lifecycle.price_of(max_duration, per_minute=per_minute)
+    price = lifecycle.price_of(max_duration, per_minute=facts.per_minute)
     prompt, greeting = _rendered(agent.prompt, request), _rendered(agent.greeting, request)
     # A test key never reaches another carrier.
     carrier = "simulated" if mode == Mode.TEST else agent.carrier
@@ -243,9 +292,12 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
         client_address=origin.address,
         mode=mode,
         carrier=carrier,
-        to_number=to_number,
+        to_number=facts.number,
         from_number=from_number_of(
-            request.from_number, agent=agent, region=region, carrier=carrier
+            request.from_number,
+            agent=agent,
+            region=region_of(agent.default_number),
+            carrier=carrier,
         ),
         params=request.params,
         metadata=request.metadata,
@@ -256,7 +308,7 @@ def _new_call(request: CallRequest, *, origin: Origin, agent: Agent, call_id: UU
         ring_timeout=request.ring_timeout or agent.ring_timeout,
         max_duration=max_duration,
         status=Status.SCHEDULED if due_at > now else Status.QUEUED,
-        price_per_minute=per_minute,
+        price_per_minute=facts.per_minute,
         reserved=Decimal(0) if mode == Mode.TEST else price,
         created_at=now,
         due_at=due_at,

@@ -126,7 +126,7 @@ class OutboundCallView(ZapierView):
             **_timing(given),
         )
         origin = services.Origin.of(self.api_key, meta=request.META)
-        call, _ = services.place_call(order, origin=origin, client_id=self._uuid("call_id"))
+        call = services.place_call(order, origin=origin, client_id=self._uuid("call_id")).call
         return Response({"success": True, "call_id": str(call.zapier_id)})
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], JsonResponse]:

@@ -30,6 +30,7 @@ def to_e164(text: object, *, region: str | None = None) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+@lru_cache(maxsize=10_000)
 def region_of(e164: str | None) -> str | None:
     """The country of an E.164 number as ISO 3166-1 alpha-2; None when it has none."""
     if not e164:

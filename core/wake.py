@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 DEBOUNCE_SECONDS = 2
 MESSAGE_EXPIRES_SECONDS = 30
+# A thousand requests a second would ask whether a hint waits already as often.
+GATHER_SECONDS = 0.005
 # After a failure, leave the broker alone for so long; what piled up meanwhile is for the sweep.
 BROKEN_PAUSE_SECONDS = 1.0
 
@@ -59,6 +61,8 @@ def _send_all() -> None:
                 drains.add(_wanted.get_nowait())
         for drain in drains:
             _send(drain)
+        # What is wanted meanwhile is one hint too, and asks Redis once.
+        time.sleep(GATHER_SECONDS)
 
 
 def _send(drain: str) -> None:

@@ -1,0 +1,200 @@
+"""What a hundred times the history costs: the same questions to 10 thousand and a million calls.
+
+Both databases are loaded as `bench.load` does it. What counts is the time in the database of each
+list, claim and dashboard, the best of some in each round, for what disturbs it is not the history.
+`python -m bench.growth load CALLS` and `… time` are what this runs for itself.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from statistics import median
+from typing import Any
+
+from bench.databases import own_database
+from bench.processes import ROOT
+from bench.rounds import IS_QUICK, ROUNDS, Figures
+
+SMALL, LARGE = 10_000, 100_000 if IS_QUICK else 1_000_000
+TIMES = 7
+# In both databases as many calls wait, or the claim would have more to do in one of them.
+WAITING = 200
+
+
+def measure() -> Figures:
+    with ExitStack() as stack:
+        urls = [
+            stack.enter_context(own_database(os.environ["SERVER_URL"], f"outdial_bench_{name}"))
+            for name in ("small", "large")
+        ]
+        for url, calls in zip(urls, (SMALL, LARGE), strict=True):
+            _run("load", str(calls), url=url)
+        rounds = [[json.loads(_run("time", url=url)) for url in urls] for _ in range(ROUNDS)]
+    ratios = {name: _ratio(rounds, name) for name in rounds[0][0]}
+    worst = max(ratios.values())
+    return {"growth_worst": worst, **{f"growth, {name}": of for name, of in ratios.items()}}
+
+
+def _ratio(rounds: list[list[dict[str, float]]], name: str) -> float:
+    small, large = (median(one[size][name] for one in rounds) for size in (0, 1))
+    return round(large / small, 2)
+
+
+def _run(*arguments: str, url: str) -> str:
+    done = subprocess.run(  # noqa: S603 - ourselves
+        [sys.executable, "-m", "bench.growth", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()[-1]
+
+
+# In a process that knows one of the two databases -------------------------------------------------
+
+
+def load(calls: int) -> None:
+    from django.db import connection
+
+    from bench import load
+    from bench.dial import make_waiting
+
+    load.load(calls)
+    make_waiting(WAITING)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+
+
+def timings() -> Figures:
+    """Milliseconds in the database for each question."""
+    return {name: _best(ask) for name, ask in _questions().items()}
+
+
+def _best(ask: Callable[[], object]) -> float:
+    ask()
+    return min(_milliseconds(ask) for _ in range(TIMES))
+
+
+def _milliseconds(ask: Callable[[], object]) -> float:
+    with _timing() as seconds:
+        ask()
+    return sum(seconds) * 1000
+
+
+@contextmanager
+def _timing() -> Iterator[list[float]]:
+    from django.db import connection
+
+    seconds: list[float] = []
+
+    def timed(execute: Callable[..., Any], *arguments: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return execute(*arguments)
+        finally:
+            seconds.append(time.perf_counter() - began)
+
+    with connection.execute_wrapper(timed):
+        yield seconds
+
+
+def _questions() -> dict[str, Callable[[], object]]:
+    return {**_of_the_api(), **_of_workers(), **_of_operators()}
+
+
+def _of_the_api() -> dict[str, Callable[[], object]]:
+    from agents.services import create_key
+    from calls.models import Call
+    from tests.factories import Api
+    from webhooks.models import Subscription
+
+    # Of an account with some, not the busiest: its share of the calls is the same in both.
+    call = Call.objects.filter(status="completed")[500]
+    webhook = Subscription.objects.filter(account=call.account, status="enabled")[0]
+    key = create_key(call.account, name="Bench", mode="live", requests_per_minute=1_000_000)[1]
+    api = Api(key)
+    order = {"agentId": str(call.agent_id), "toNumber": "+14155552671", "fromNumber": None}
+    paths = {
+        "GET calls": "calls",
+        "GET calls of an agent": f"calls?agentId={call.agent_id}",
+        "GET calls that failed": "calls?status=failed",
+        "GET calls to a number": f"calls?toNumber={call.to_number.replace('+', '%2B')}",
+        "GET a call": f"calls/{call.native_id}",
+        "GET a timeline": f"calls/{call.native_id}/events",
+        "GET account": "account",
+        "GET sms": "sms",
+        "GET deliveries": f"webhooks/{webhook.native_id}/deliveries",
+        "GET webhook health": f"webhooks/{webhook.native_id}/health",
+    }
+    asks: dict[str, Callable[[], object]] = {
+        name: _undone(lambda path=path: _checked(api.get(f"/api/v1/{path}"), 200))  # type: ignore[misc]
+        for name, path in paths.items()
+    }
+    asks["accept a call"] = _undone(lambda: _checked(api.post("/api/v1/calls/send", order), 201))
+    return asks
+
+
+def _of_workers() -> dict[str, Callable[[], object]]:
+    from django.utils import timezone
+
+    from calls.dialing import claim_asks, claim_looks, dialing
+    from calls.shares import SLOTS, Shares
+    from webhooks import outbox
+
+    return {
+        "claim calls to dial": _undone(lambda: claim_asks(SLOTS, shares=Shares())),
+        "claim dials to look at": _undone(lambda: claim_looks(SLOTS, shares=Shares())),
+        "next dial that is due": dialing().next_due,
+        "claim deliveries": _undone(
+            lambda: outbox.lease_due(256, rooms={}, share=200, now=timezone.now())
+        ),
+        "next delivery that is due": lambda: outbox.next_due(now=timezone.now()),
+    }
+
+
+def _of_operators() -> dict[str, Callable[[], object]]:
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    from bench.load import pages
+
+    operator = User.objects.create_superuser(f"bench-{time.time_ns()}")
+    browser = Client(headers={"host": "localhost"})
+    browser.force_login(operator)
+    return {
+        f"admin, {name}": lambda path=path: _checked(browser.get(path), 200)  # type: ignore[misc]
+        for name, path in pages()
+    }
+
+
+def _undone(ask: Callable[[], object]) -> Callable[[], object]:
+    """What it writes is not kept, so that the next time finds the same."""
+    from django.db import transaction
+
+    def asked() -> None:
+        with transaction.atomic():
+            ask()
+            transaction.set_rollback(True)
+
+    return asked
+
+
+def _checked(answer: Any, status: int) -> None:
+    if answer.status_code != status:
+        raise RuntimeError(f"{answer.status_code}: {answer.content[:500]!r}")
+
+
+if __name__ == "__main__":
+    import django
+
+    django.setup()
+    if sys.argv[1] == "load":
+        load(int(sys.argv[2]))
+    else:
+        sys.stdout.write(json.dumps(timings()) + "\n")

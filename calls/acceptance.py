@@ -1,0 +1,187 @@
+"""The hot path of `calls/send`: what an order is judged by, and the rows of an accepted one.
+
+On PostgreSQL each of the two is one statement, FIND and RECORD below, and so one round trip. SQLite
+does the same step by step; which of them did it, nobody can tell.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from agents.credits import reserve
+from agents.errors import AgentNotFound
+from agents.models import Account, Agent
+from agents.prices import prefixes_of, price_for
+from agents.services import find_agent
+from calls import policy
+from calls.models import Call, CallEvent, CallingRules
+from core.errors import InsufficientCredits
+from core.ids import parse_id
+from core.rows import columns_of, fields_of, load
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an account and a number (E.164) it asks to call."""
+
+    number: str
+    per_minute: Decimal
+    policy: policy.Known
+
+
+def find(account: Account, *, agent_id: object, number: str | None) -> tuple[Agent, Facts | None]:
+    """The account's agent, enabled or not, and the facts of `number` where they came with it.
+
+    They do not where the number is not known before the agent is, nor on SQLite: `facts_of` finds
+    them then. Raises AgentNotFound.
+    """
+    if number is None or connection.vendor != "postgresql":
+        return find_agent(account, agent_id), None
+    parsed = parse_id("agent", agent_id)
+    row = parsed and _found(account_id=account.id, agent_id=parsed, number=number)
+    if not row:
+        raise AgentNotFound
+    return row
+
+
+def facts_of(account_id: UUID, *, number: str) -> Facts:
+    return Facts(
+        number=number,
+        per_minute=price_for(account_id, number=number).per_minute,
+        policy=policy.look_up(account_id, number=number),
+    )
+
+
+def is_one_statement() -> bool:
+    """Whether `record` needs no transaction around it."""
+    return connection.vendor == "postgresql"
+
+
+def record(call: Call, *, lines: Sequence[CallEvent]) -> None:
+    """Write down the call, the first lines of its timeline, and what is set aside for it; or none.
+
+    Raises InsufficientCredits, and IntegrityError where its client's id is taken. To be called in a
+    transaction unless `is_one_statement`.
+    """
+    if connection.vendor == "postgresql":
+        _record_at_once(call, lines)
+    else:
+        _record_in_steps(call, lines)
+
+
+# PostgreSQL: one statement each -------------------------------------------------------------------
+
+FIND = """
+SELECT {agent}, {rules}, price.per_minute, EXISTS (
+    SELECT FROM calls_donotcall AS listed
+    WHERE listed.account_id = agent.account_id AND listed.number = %(number)s
+)
+FROM agents_agent AS agent
+LEFT JOIN calls_callingrules AS rules ON rules.account_id = agent.account_id
+LEFT JOIN LATERAL (
+    SELECT per_minute FROM agents_price
+    WHERE prefix = ANY (%(prefixes)s)
+      AND (account_id = agent.account_id OR account_id IS NULL)
+    ORDER BY account_id IS NULL, length(prefix) DESC LIMIT 1
+) AS price ON true
+WHERE agent.id = %(agent_id)s AND agent.account_id = %(account_id)s
+"""
+# No row of `paid`: none of the others either. What a conditional UPDATE takes, nobody else has.
+RECORD = """
+WITH paid AS ({paid}), call AS (
+    INSERT INTO calls_call ({columns}) SELECT {values} FROM paid RETURNING id
+), line AS (
+    INSERT INTO calls_callevent (call_id, type, at, detail)
+    SELECT call.id, line.type, line.at, line.detail::jsonb
+    FROM call, unnest(%s::text[], %s::timestamptz[], %s::text[])
+               WITH ORDINALITY AS line (type, at, detail, place) ORDER BY line.place
+){booked}
+SELECT count(*) FROM call
+"""
+NOTHING_PAID = "SELECT 1"
+PAID = """
+    UPDATE agents_account SET credits = credits - %s, reserved = reserved + %s
+    WHERE id = %s AND (credits IS NULL OR credits >= %s) RETURNING id
+"""
+BOOKED = """, booked AS (
+    INSERT INTO agents_ledgerentry (account_id, kind, credits, reserved, subject_id, subject_type,
+                                    reason, actor, created_at)
+    SELECT paid.id, 'reserve', %s, %s, call.id, 'calls.call', '', '', now() FROM paid, call
+)"""
+
+
+def _found(*, account_id: UUID, agent_id: UUID, number: str) -> tuple[Agent, Facts] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _find_sql(),
+            {
+                "account_id": account_id,
+                "agent_id": agent_id,
+                "number": number,
+                "prefixes": prefixes_of(number),
+            },
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    *columns, per_minute, is_listed = row
+    width = len(fields_of(Agent))
+    rules = load(CallingRules, columns[width:]) if columns[width] else CallingRules()
+    facts = Facts(
+        number=number,
+        per_minute=settings.CREDITS_PER_MINUTE if per_minute is None else per_minute,
+        policy=policy.Known(rules=rules, is_listed=is_listed),
+    )
+    return load(Agent, columns[:width]), facts
+
+
+def _record_at_once(call: Call, lines: Sequence[CallEvent]) -> None:
+    given = [(field, getattr(call, field.attname)) for field in fields_of(Call)]
+    # Columns that are null need not be named.
+    stored = {
+        str(field.column): field.get_db_prep_save(value, connection)
+        for field, value in given
+        if value is not None
+    }
+    amount = call.reserved
+    sql = RECORD.format(
+        paid=PAID if amount else NOTHING_PAID,
+        columns=", ".join(stored),
+        values=", ".join(["%s"] * len(stored)),
+        booked=BOOKED if amount else "",
+    )
+    paid: list[Any] = [amount, amount, call.account_id, amount] if amount else []
+    booked: list[Any] = [-amount, amount] if amount else []
+    told = [(line.type, line.at, json.dumps(line.detail)) for line in lines]
+    arrays = [list(column) for column in zip(*told, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*paid, *stored.values(), *arrays, *booked])
+        (made,) = cursor.fetchone()
+    if not made:
+        raise InsufficientCredits
+    call._state.adding, call._state.db = False, connection.alias
+
+
+@cache
+def _find_sql() -> str:
+    return FIND.format(
+        agent=columns_of(Agent, alias="agent"), rules=columns_of(CallingRules, alias="rules")
+    )
+
+
+# SQLite: step by step -----------------------------------------------------------------------------
+
+
+def _record_in_steps(call: Call, lines: Sequence[CallEvent]) -> None:
+    call.save(force_insert=True)
+    for line in lines:
+        line.save(force_insert=True)
+    if call.reserved:
+        reserve(call.account_id, amount=call.reserved, subject=call)
