@@ -41,12 +41,14 @@ def export() -> None:
 def _take_batch(name: str, model: type[Model]) -> tuple[int, int] | None:
     """The next rows, after one id up to another, which nobody else will take."""
     to = settled_id(model)
+    if to is None:
+        return None
     with transaction.atomic():
         # Who has just begun to trace has no interest in all that was before.
-        mark, is_new = Watermark.objects.get_or_create(name=name, defaults={"counted_to": to or 0})
+        _, is_new = Watermark.objects.get_or_create(name=name, defaults={"counted_to": to})
         mark = Watermark.objects.select_for_update().get(name=name)
         after = mark.counted_to
-        if is_new or to is None or after >= to:
+        if is_new or after >= to:
             return None
         mark.counted_to = min(to, after + BATCH)
         mark.save(update_fields=["counted_to"])
