@@ -20,13 +20,14 @@ from calls.models import ACTIVE, TERMINAL, WAITING
 from core.version import VERSION
 from operations import moment, tallies
 from operations.families import Counted, counter_of, gauge_of, histogram_of
+from operations.figures import COUNTED_TO
 from operations.tallying import OUTCOMES
 from webhooks.models import Subscription, Surface
 
 UNKNOWN: tuple[str, ...] = ()
 CARRIERS = {"carrier": list(settings.CARRIERS), "mode": Mode.values}
 SURFACES = {"surface": Surface.values}
-AT_MOST = f"; {moment.COUNTED_TO + 1} stands for any greater number"
+AT_MOST = f"; {COUNTED_TO + 1} stands for any greater number"
 
 
 COUNTERS = (

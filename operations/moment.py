@@ -10,11 +10,10 @@ from django.db.models import Count, Min, QuerySet
 from calls.models import WAITING, Call, Dial, Message
 from core import heartbeat
 from operations import rollups
+from operations.figures import COUNTED_TO
 from webhooks.models import Delivery, Subscription
 
 log = structlog.get_logger(__name__)
-
-COUNTED_TO = 100_000
 
 Labels = tuple[str, ...]
 
@@ -41,9 +40,11 @@ def waiting_calls() -> dict[Labels, int]:
 
 
 def queues(*, now: datetime) -> dict[str, Queue]:
-    """Deliveries to webhooks that are paused or that ask for silence wait by right."""
-    told = Subscription.objects.open(now=now)
-    due = Delivery.objects.due(now=now).filter(subscription__in=told)
+    """Deliveries to webhooks that are left alone for a while wait by right."""
+    silent = Subscription.objects.present().filter(resumes_at__gt=now)
+    # What is left out is named, not what is kept: the first of them are found in the index then,
+    # whatever there is behind them.
+    due = Delivery.objects.due(now=now).exclude(subscription__in=silent)
     return {
         "calls": _queue(Call.objects.due(now=now), by="due_at", now=now),
         "dials": _queue(Dial.objects.to_look_at(now=now), by="due_at", now=now),
