@@ -9,6 +9,8 @@ from django.db import models
 from django.db.models import Q
 
 from agents.scopes import all_scopes
+from agents.second_factor import RecoveryCode as RecoveryCode
+from agents.second_factor import SecondFactor as SecondFactor
 from core.ids import native_id, new_id
 
 

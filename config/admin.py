@@ -12,8 +12,10 @@ from django.shortcuts import redirect
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 from unfold.decorators import action, display
+from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm
 
+from agents import second_factor
 from agents.access import set_accounts
 from agents.models import OperatorAccess
 from config.roles import MEANING, may_manage
@@ -32,7 +34,7 @@ class UserAdmin(auth.UserAdmin, OperatorAdmin):  # type: ignore[type-arg, misc]
     form = UserForm
     add_form = NewUserForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ["username", "email", "role", "given", "state", "seen"]
+    list_display = ["username", "email", "role", "given", "second", "state", "seen"]
     list_filter = ["is_active", "groups"]
     filter_horizontal = []
     # Without the password: not even the outline of its hash is for the eyes.
@@ -46,11 +48,12 @@ class UserAdmin(auth.UserAdmin, OperatorAdmin):  # type: ignore[type-arg, misc]
         ("Role", {"fields": ("groups",)}),
         ("Accounts", {"fields": ("every_account", "accounts")}),
     )
-    actions_detail = ["change_password"]
+    actions_detail = ["change_password", "reset_second_factor"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         users: QuerySet[User] = super().get_queryset(request)
         access = OperatorAccess.objects.select_related("account").order_by("account__name")
+        users = users.select_related("second_factor")
         return users.prefetch_related("groups", Prefetch("account_access", access))
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -99,6 +102,33 @@ class UserAdmin(auth.UserAdmin, OperatorAdmin):  # type: ignore[type-arg, misc]
     def change_password(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:auth_user_password_change", object_id)
 
+    @action(
+        description="Reset two-factor login",
+        icon="phonelink_erase",
+        permissions=["reset"],
+        variant=ActionVariant.DANGER,
+    )
+    def reset_second_factor(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user = self.get_or_404(request, object_id)
+        if request.method != "POST":
+            return self.confirm(
+                request,
+                user,
+                title="Reset two-factor login?",
+                question="Their password alone lets them in then, until they set it up again. Be "
+                "sure that it is they who ask for it.",
+                button="Reset",
+            )
+        second_factor.reset(user.pk)
+        return self.done(request, user, message="Reset two-factor login.")
+
+    def has_reset_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """For whoever may set the password; one's own is changed on a page that asks for proof."""
+        user = self.get_object(request, object_id) if object_id else None
+        if not isinstance(user, User) or is_own(request, user):
+            return False
+        return self.has_change_permission(request, user) and _has_second_factor(user)
+
     @display(description="Role")
     def role(self, user: User) -> str:
         if user.is_superuser:
@@ -113,6 +143,10 @@ class UserAdmin(auth.UserAdmin, OperatorAdmin):  # type: ignore[type-arg, misc]
         names = ", ".join(str(account) for account in accounts[:NAMES_SHOWN])
         more = len(accounts) - NAMES_SHOWN
         return f"{names} and {more} more" if more > 0 else names or "none"
+
+    @display(description="Two-factor login")
+    def second(self, user: User) -> str:
+        return "yes" if _has_second_factor(user) else NONE
 
     @display(description="State", label=STATE_LABELS)
     def state(self, user: User) -> str:
@@ -167,6 +201,10 @@ class GroupAdmin(auth.GroupAdmin, OperatorAdmin):  # type: ignore[misc]
 
 def is_own(request: HttpRequest, user: User) -> bool:
     return bool(user.pk == request.user.pk)
+
+
+def _has_second_factor(user: User) -> bool:
+    return hasattr(user, "second_factor")
 
 
 def _is_built_in(role: Any) -> bool:

@@ -29,6 +29,12 @@ UNFOLD = {
             "href": lambda request: static("core/favicon.svg"),
         }
     ],
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+            {"title": "Two-factor login", "link": reverse_lazy("admin:second_factor")},
+        ]
+    },
     "STYLES": [lambda request: static("core/admin.css")],
     "SIDEBAR": {
         "show_search": False,

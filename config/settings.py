@@ -209,7 +209,14 @@ LIVE_KEY_REQUESTS_PER_MINUTE = 60
 TEST_KEY_REQUESTS_PER_MINUTE = 600
 BAD_KEYS_PER_MINUTE = 60
 BAD_AGENT_SECRETS_PER_MINUTE = 20
-LOGINS_PER_MINUTE = {"login-address": 10, "login-username": 5}
+# So many tries in a minute, or an hour.
+LOGIN_LIMITS = {
+    "login-address": (10, "m"),
+    "login-username": (5, "m"),
+    "code-address": (10, "m"),
+    "code-user": (5, "m"),
+    "code-user-hour": (20, "h"),
+}
 
 # What is kept ------------------------------------------------------------------------------------
 
@@ -387,6 +394,7 @@ STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 
 LOGIN_REDIRECT_URL = "admin:index"
+REQUIRE_TWO_FACTOR = boolean("REQUIRE_TWO_FACTOR", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
 # Not Strict: a link from a mail or a chat should find its reader logged in.

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core import checks
 from django.db import connection
 
@@ -20,7 +21,7 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def risky_settings() -> Iterable[Finding]:
-    troubles = [*_open_to_strangers(), *_too_trusting()]
+    troubles = [*_open_to_strangers(), *_too_trusting(), *_by_password_alone()]
     # On one's own machine there is no https to insist on.
     troubles += _checked_by_django() if _is_public() else []
     return troubles or [ok("Nothing is too open.")]
@@ -43,6 +44,16 @@ def _open_to_strangers() -> Iterator[Finding]:
             "REQUIRE_HTTPS is off although PUBLIC_URL is https: a client that forgets the s sends "
             "its key in clear.",
             mend="Take REQUIRE_HTTPS away; it follows PUBLIC_URL.",
+        )
+
+
+def _by_password_alone() -> Iterator[Finding]:
+    users = User.objects.filter(is_active=True, is_staff=True)
+    alone, everybody = users.filter(second_factor=None).count(), users.count()
+    if _is_public() and alone and not settings.REQUIRE_TWO_FACTOR:
+        yield warning(
+            f"{alone} of {everybody} users get into the admin by password alone.",
+            mend="Set REQUIRE_TWO_FACTOR=true, or ask them to set up two-factor login.",
         )
 
 

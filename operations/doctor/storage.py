@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import F, QuerySet
 
+from agents.models import SecondFactor
 from calls.models import CarrierCredentials
 from core import secrets
 from operations.doctor.findings import Finding, failed, first_line, ok, warning
@@ -139,7 +140,8 @@ def stored_secrets() -> Iterable[Finding]:
             failed(
                 f"None of ENCRYPTION_KEYS opens {' and '.join(closed)} that were tried.",
                 mend="Put the key that encrypted them back, behind the newest one. If it is lost, "
-                "rotate those webhooks' secrets and fill in those credentials again.",
+                "rotate those webhooks' secrets, fill in those credentials again, and reset those "
+                "operators' two-factor login.",
             )
         ]
     return [ok(f"ENCRYPTION_KEYS opens each of the {looked} that were tried.")]
@@ -150,6 +152,7 @@ def _encrypted() -> dict[str, Iterator[str]]:
     return {
         "webhook secrets": _sampled(hooks, "encrypted_secret"),
         "carrier credentials": _sampled(CarrierCredentials.objects.all(), "encrypted"),
+        "authenticator apps": _sampled(SecondFactor.objects.all(), "encrypted_secret"),
     }
 
 

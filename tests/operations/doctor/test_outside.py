@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from django.contrib.auth.models import User
 from django.db import connections
 from pytest_django import Settings
 
-from agents.models import Account
+from agents.models import Account, SecondFactor
 from calls.models import CarrierCredentials
 from core import probe
 from tests.calls.dialer.engine import SECRET, Engine, Says, an_engine
@@ -293,6 +294,20 @@ def test_settings_that_are_too_open(
     said = ask("settings")
     assert said.status == status
     assert words in said.text
+
+
+@committed
+def test_users_by_password_alone(settings: Settings) -> None:
+    settings.PUBLIC_URL = "https://calls.example.org"
+    words = "1 of 1 users get into the admin by password alone"
+    User.objects.create(username="outsider")
+    user = User.objects.create(username="olivia", is_staff=True)
+    assert words in ask("settings").text
+    settings.REQUIRE_TWO_FACTOR = True
+    assert words not in ask("settings").text
+    settings.REQUIRE_TWO_FACTOR = False
+    SecondFactor.objects.create(user=user, encrypted_secret="", last_step=0)
+    assert words not in ask("settings").text
 
 
 def test_a_key_file_that_others_may_read(settings: Settings, tmp_path: Path) -> None:
