@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 # Advisory locks are known by a number alone: this one is the leading beat's.
 LOCK = 7_362_826
 AGAIN_SECONDS = 1.0
+LEADS, WAITS = "beat_leads", "beat_waits"
+LOST, CUT_OFF = "beat_lost_the_lead", "beat_cannot_ask_who_leads"
 
 
 class LeadingScheduler(Scheduler):
@@ -45,29 +47,33 @@ class Lead:
 
     def __init__(self) -> None:
         self._session = _session_of_its_own()
-        self._is_ours: bool | None = None
+        self._state = ""
 
     def is_ours(self) -> bool:
         """Whether this process leads, which it does from the moment that nobody else does."""
         try:
             # That the session answers is proof: it has the lock until its end.
-            is_ours = bool(self._ask("SELECT 1" if self._is_ours else TAKE))
+            is_ours = bool(self._ask("SELECT 1" if self._state == LEADS else TAKE))
+            self._enter(LEADS if is_ours else WAITS)
         except (OperationalError, InterfaceError) as error:
             self._session.close()
-            self._lost(error)
+            self._lose(error)
             return False
-        if is_ours != self._is_ours:
-            self._is_ours = is_ours
-            log.info("beat_leads" if is_ours else "beat_waits", leader=self._ask(LEADER))
         return is_ours
 
     def give_up(self) -> None:
         self._session.close()
 
-    def _lost(self, error: Exception) -> None:
-        event = "beat_lost_the_lead" if self._is_ours else "beat_cannot_ask_who_leads"
-        log.warning(event, error=type(error).__name__)
-        self._is_ours = None
+    def _enter(self, state: str) -> None:
+        if state != self._state:
+            log.info(state, leader=self._ask(LEADER))
+            self._state = state
+
+    def _lose(self, error: Exception) -> None:
+        state = LOST if self._state in (LEADS, LOST) else CUT_OFF
+        if state != self._state:
+            log.warning(state, error=type(error).__name__)
+            self._state = state
 
     def _ask(self, query: str) -> Any:
         with self._session.cursor() as cursor:

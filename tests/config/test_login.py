@@ -174,6 +174,19 @@ def test_the_cookie_is_secure_where_the_server_is(user: User, settings: Settings
     assert browser.cookies["sessionid"]["secure"] is True
 
 
+@pytest.mark.parametrize("keeps_the_old_key", [True, False])
+def test_a_session_outlives_its_key_while_that_is_a_fallback(
+    user: User, settings: Settings, keeps_the_old_key: bool
+) -> None:
+    browser = Client()
+    log_in(browser=browser)
+    old = settings.SECRET_KEY
+    settings.SECRET_KEY = "n" * 50
+    settings.SECRET_KEY_FALLBACKS = [old] if keeps_the_old_key else []
+
+    assert browser.get("/admin/").status_code == (200 if keeps_the_old_key else 302)
+
+
 def test_logging_in_changes_the_session(user: User) -> None:
     planted = SessionStore()
     planted["note"] = "whoever knows this session would be logged in with it"

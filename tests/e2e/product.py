@@ -169,10 +169,13 @@ class Product:
     environment: dict[str, str]
     port: int = field(default_factory=free_port)
     processes: list[Process] = field(default_factory=list)
+    address: str = "127.0.0.1"
+    # What starts each process, where it is to run somewhere else than here.
+    inside: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     @property
     def commands(self) -> list[str]:
@@ -197,7 +200,7 @@ class Product:
         log = self.folder / f"{len(self.processes)}-{command}.log"
         with log.open("wb") as output:
             popen = subprocess.Popen(
-                [sys.executable, "manage.py", command],
+                [*self.inside, sys.executable, "manage.py", command],
                 cwd=ROOT,
                 env={**self.environment, "PORT": str(self.port), **environment},
                 stdin=subprocess.DEVNULL,
