@@ -20,9 +20,10 @@ RESULTS = Path(__file__).resolve().parent / "ADMIN.md"
 HEAD = """# The admin at a million calls
 
 What `python -m bench.load` measured last: one request after the other in one process, {times}
-times each, in milliseconds. *server* and *database* are the time on a processor of the process that
-answers and of its PostgreSQL process; *both* is their sum: what a page takes where nothing else wants
-the processors. *waited* is the quickest answer by the clock, on a machine that other work kept busy.
+times each, in milliseconds. *server* and *database* are the time on a processor of the process
+that answers and of its PostgreSQL process; *both* is their sum: what a page takes where nothing
+else wants the processors. *waited* is the quickest answer by the clock, on a machine that other
+work kept busy.
 
 machine: {machine}, load average {load:.1f}  
 python: {python}  

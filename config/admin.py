@@ -165,6 +165,10 @@ class GroupAdmin(auth.GroupAdmin, OperatorAdmin):  # type: ignore[misc]
     list_display = ["name", "meaning", "holders"]
     deletes = True
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        roles: QuerySet[Group] = super().get_queryset(request)
+        return roles.prefetch_related(Prefetch("user_set", User.objects.order_by("username")))
+
     def get_fieldsets(self, request: HttpRequest, obj: Group | None = None) -> Any:
         if not _is_built_in(obj):
             return super().get_fieldsets(request, obj)
@@ -196,7 +200,7 @@ class GroupAdmin(auth.GroupAdmin, OperatorAdmin):  # type: ignore[misc]
 
     @display(description="Users")
     def holders(self, role: Group) -> str:
-        return ", ".join(role.user_set.values_list("username", flat=True)) or NONE
+        return ", ".join(user.username for user in role.user_set.all()) or NONE
 
 
 def is_own(request: HttpRequest, user: User) -> bool:
