@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
@@ -318,8 +319,6 @@ def test_a_rule_that_is_turned_off_ends_what_it_found(cast: Cast) -> None:
 
 
 def test_a_migration_leaves_rules_as_they_are(watch: Watch) -> None:
-    from django.core.management import call_command
-
     AlertRule.objects.filter(kind="api_slow").update(threshold=7, is_on=False)
     AlertRule.objects.filter(kind="api_errors").delete()
 
