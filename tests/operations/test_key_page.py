@@ -47,6 +47,8 @@ def answer(
         at=at,
         key_id=key.id if key else None,
         surface="native",
+        method="GET",
+        route="/api/v1/account",
         status=status,
         seconds=0.01,
         address=address,

@@ -74,6 +74,8 @@ def test_usage_of_90_days_is_still_told(api: Api, clock: time_machine.Traveller)
         at=NOW - timedelta(days=90),
         key_id=key.id,
         surface="native",
+        method="GET",
+        route="/api/v1/account",
         status=200,
         seconds=0.01,
         address="192.0.2.1",
