@@ -57,6 +57,7 @@ class AlertRuleAdmin(OperatorAdmin):
     account_path = None
     list_display = ["name", "state", "limit", "hold", "incidents_open"]
     list_before_template = "admin/operations/alertrule/told.html"
+    list_after_template = "admin/operations/alertrule/notices.html"
     readonly_fields = ["name", "meaning", "advice"]
     actions_list = ["send_test"]
 
@@ -200,7 +201,7 @@ class IncidentAdmin(ReadOnlyAdmin):
             "advice": kind.advice if kind else "",
             "button": kind.button if kind else "Look at it",
             "lasted": self.lasted(obj),
-            "notices": [shown_notice(one) for one in obj.notices.order_by("id")],
+            "notices": [shown_notice(one) for one in obj.notices.order_by("created_at", "id")],
         }
 
     @display(description="Since (UTC)", ordering="opened_at")

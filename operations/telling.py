@@ -77,7 +77,7 @@ def _claim(channel: str, *, now: datetime) -> list[Notice]:
         first = due.order_by("next_attempt_at", "id").select_for_update(skip_locked=True)
         ids = list(first.values_list("id", flat=True)[:BATCH])
         due.filter(id__in=ids).update(lease_token=token, next_attempt_at=now + LEASE)
-    return list(Notice.objects.filter(lease_token=token).order_by("id"))
+    return list(Notice.objects.filter(id__in=ids, lease_token=token).order_by("id"))
 
 
 def _record(notices: Sequence[Notice], failures: Sequence[str]) -> None:

@@ -36,7 +36,7 @@ class AlertRule(models.Model):
         verbose_name = "alert rule"
 
     def __str__(self) -> str:
-        return self.kind.replace("_", " ").capitalize()
+        return self.kind.replace("_", " ").capitalize().replace("Api", "API")
 
     @property
     def hold(self) -> timedelta:

@@ -17,7 +17,7 @@ from agents import unusual
 from agents.credits import top_up
 from agents.models import Account, Agent, ApiKey
 from calls.models import Call, Dial
-from config.celery import prune
+from config.celery import app, prune
 from core.observing import Answered
 from operations import usage
 from operations.alerts import KINDS
@@ -189,14 +189,14 @@ def test_each_alert_is_told_once_and_its_end_once(cast: Cast, kind: str) -> None
     cast.watch.look()
 
     assert cast.watch.wait_until_open(kind) == TOLD_AFTER[kind]
-    cast.watch.wait(minutes=3)
+    cast.watch.wait(minutes=2)
     incident = Incident.objects.get()
     assert (incident.rule_id, incident.is_over) == (kind, False)
     assert told() == [("opened", "sent")]
 
     mend()
     cast.watch.wait_until_over(kind)
-    cast.watch.wait(minutes=3)
+    cast.watch.wait(minutes=2)
 
     assert told() == [("opened", "sent"), ("resolved", "sent")]
     incident = Incident.objects.get()
@@ -208,6 +208,11 @@ def test_each_alert_is_told_once_and_its_end_once(cast: Cast, kind: str) -> None
     assert incident.link in began.body
     assert over.subject == f"[Outdial] Over: {incident.title}"
     assert "Over after" in over.body
+
+
+def test_the_beat_asks_for_a_look_every_minute() -> None:
+    entry = app.conf.beat_schedule["alert"]
+    assert (entry["task"], entry["schedule"]) == (alert.name, 60.0)
 
 
 # What is no alert ---------------------------------------------------------------------------------
@@ -268,7 +273,9 @@ def test_what_waits_for_an_endpoint_that_fails_is_not_late(cast: Cast) -> None:
     cast.subscribe()
     tell(cast.agent)
     Subscription.objects.update(failures_in_row=5)
-    cast.watch.wait(minutes=20)
+    cast.watch.look()
+    cast.watch.clock.shift(timedelta(minutes=20))
+    cast.watch.wait(minutes=3)
     assert list(Incident.objects.values_list("rule", flat=True)) == ["webhook_failing"]
 
 
@@ -280,18 +287,19 @@ def test_a_trouble_that_comes_and_goes_is_told_once(cast: Cast) -> None:
         Subscription.objects.update(failures_in_row=0)
 
     cast.subscribe()
-    for _ in range(3):  # never for long enough to be told
+    AlertRule.objects.update(holds_for=2)
+    for _ in range(2):  # never for long enough to be told
         failing()
-        cast.watch.wait(minutes=4)
+        cast.watch.wait(minutes=2)
         well()
         cast.watch.wait()
     assert told() == []
 
     failing()
-    cast.watch.wait(minutes=6)
-    for _ in range(3):  # nor gone for long enough to be over
+    cast.watch.wait(minutes=3)
+    for _ in range(2):  # nor gone for long enough to be over
         well()
-        cast.watch.wait(minutes=4)
+        cast.watch.wait(minutes=2)
         failing()
         cast.watch.wait()
     assert told() == [("opened", "sent")]
@@ -314,7 +322,7 @@ def test_a_rule_that_is_turned_off_ends_what_it_found(cast: Cast) -> None:
     webhook_disabled(cast)
     cast.watch.look()
     AlertRule.objects.filter(kind="webhook_disabled").update(is_on=False)
-    cast.watch.look()
+    cast.watch.wait()
     assert told() == [("opened", "sent"), ("resolved", "sent")]
 
 

@@ -230,4 +230,6 @@ def test_a_test_is_sent_and_shown(watch: Watch, operator: Operator) -> None:
     watch.clock.shift(timedelta(seconds=1))
     alert()
     assert [one.subject for one in mail.outbox] == ["[Outdial] Test of the alerts"]
-    assert "E-mail, test" in operator.read("operations/alertrule/")
+    page = operator.read("operations/alertrule/")
+    assert "E-mail, test" in page
+    assert "[Outdial] Test of the alerts" in page

@@ -12,6 +12,7 @@ from django.utils import timezone
 from agents.models import Account, Agent
 from operations.models import Incident, Notice
 from operations.tasks import alert
+from tests.e2e.product import free_port
 from tests.mail_server import MailServer, receiving_mail
 from tests.operations.watching import Watch, told
 from tests.operator import Operator
@@ -195,8 +196,7 @@ def test_a_mail_goes_to_everybody(
 def test_a_mail_server_that_was_down_is_given_it_later(
     watch: Watch, webhook: Subscription, settings: Any
 ) -> None:
-    with receiving_mail() as server:
-        port = server.port
+    port = free_port()
     use_smtp(settings, port=port)
     watch.look()
     notice = Notice.objects.get()

@@ -48,5 +48,5 @@ class Watch:
 
 def told(channel: str = "email") -> list[tuple[str, str]]:
     """What was told over a channel, and what became of it, in order."""
-    notices = Notice.objects.filter(channel=channel).order_by("id")
+    notices = Notice.objects.filter(channel=channel).order_by("created_at", "id")
     return list(notices.values_list("tells", "status"))
