@@ -31,6 +31,7 @@ CHECKS: dict[str, tuple[str, Check]] = {
     "mail": ("Mail", outside.mail),
     "settings": ("Settings", safety.risky_settings),
     "files": ("Files", safety.files),
+    "users": ("Users", safety.users),
 }
 
 log = structlog.get_logger(__name__)

@@ -21,7 +21,7 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def risky_settings() -> Iterable[Finding]:
-    troubles = [*_open_to_strangers(), *_too_trusting(), *_by_password_alone()]
+    troubles = [*_open_to_strangers(), *_too_trusting()]
     # On one's own machine there is no https to insist on.
     troubles += _checked_by_django() if _is_public() else []
     return troubles or [ok("Nothing is too open.")]
@@ -44,16 +44,6 @@ def _open_to_strangers() -> Iterator[Finding]:
             "REQUIRE_HTTPS is off although PUBLIC_URL is https: a client that forgets the s sends "
             "its key in clear.",
             mend="Take REQUIRE_HTTPS away; it follows PUBLIC_URL.",
-        )
-
-
-def _by_password_alone() -> Iterator[Finding]:
-    users = User.objects.filter(is_active=True, is_staff=True)
-    alone, everybody = users.filter(second_factor=None).count(), users.count()
-    if _is_public() and alone and not settings.REQUIRE_TWO_FACTOR:
-        yield warning(
-            f"{alone} of {everybody} users get into the admin by password alone.",
-            mend="Set REQUIRE_TWO_FACTOR=true, or ask them to set up two-factor login.",
         )
 
 
@@ -94,6 +84,22 @@ def _is_public() -> bool:
         return not ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host != "localhost"
+
+
+def users() -> Iterable[Finding]:
+    """Apart from the settings, which can be looked at when the database cannot."""
+    if not _is_public():
+        return [ok("Strangers do not reach their login.")]
+    everybody = User.objects.filter(is_active=True, is_staff=True)
+    alone, number = everybody.filter(second_factor=None).count(), everybody.count()
+    if alone and not settings.REQUIRE_TWO_FACTOR:
+        return [
+            warning(
+                f"{alone} of {number} get into the admin by password alone.",
+                mend="Set REQUIRE_TWO_FACTOR=true, or ask them to set up two-factor login.",
+            )
+        ]
+    return [ok("Nobody gets into the admin by password alone.")]
 
 
 # Files --------------------------------------------------------------------------------------------

@@ -60,7 +60,9 @@ def _sqlite() -> Iterator[Finding]:
             mend="Keep VAR_DIR on a local disk: WAL does not work over a network.",
         )
     else:
-        size = _size(Path(connection.settings_dict["NAME"]).stat().st_size)
+        file = str(connection.settings_dict["NAME"])
+        files = [path for path in (Path(file), Path(f"{file}-wal")) if path.exists()]
+        size = _size(sum(path.stat().st_size for path in files))
         yield ok(f"SQLite {sqlite3.sqlite_version} answers, {size}.")
 
 
@@ -130,7 +132,7 @@ def migrations() -> Iterable[Finding]:
 def stored_secrets() -> Iterable[Finding]:
     looked, closed = 0, list[str]()
     for kind, rows in _encrypted().items():
-        texts = [text for text in rows if text]
+        texts = {text for text in rows if text}  # of few, the oldest are the newest too
         looked += len(texts)
         unopened = sum(not _opens(text) for text in texts)
         if unopened:
@@ -144,7 +146,7 @@ def stored_secrets() -> Iterable[Finding]:
                 "operators' two-factor login.",
             )
         ]
-    return [ok(f"ENCRYPTION_KEYS opens each of the {looked} that were tried.")]
+    return [ok(f"ENCRYPTION_KEYS opens all that were tried: {looked}.")]
 
 
 def _encrypted() -> dict[str, Iterator[str]]:

@@ -1,6 +1,7 @@
 """The doctor on what an install stands on: each thing is broken, and its answer read."""
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -83,13 +84,13 @@ def test_nothing_answers_and_each_thing_has_its_sentence(tmp_path: Path, closed_
     assert [line.split("  ")[0].split()[0] for line in lines[:-1]] == [
         *["failed", "failed", "failed", "ok"],  # database, migrations, secrets; the disk
         *["failed", "failed", "failed", "failed", "failed", "failed"],  # broker to clock
-        *["failed", "failed", "ok", "ok", "ok"],  # public URL and carriers; mail, settings, files
+        *["failed", "failed", "ok", "ok", "ok", "ok"],  # public URL, carriers; mail to users
     ]
     assert "Check DATABASE_URL, and that it runs" in said
     assert "Check BROKER_URL" in said
     assert "Nobody knows: Redis does not answer." in said
     assert "cannot be reached from here: connection refused" in said
-    assert lines[-1] == "11 failed, 0 with a warning, 4 ok."
+    assert lines[-1] == "11 failed, 0 with a warning, 5 ok."
 
 
 def test_a_check_that_is_none() -> None:
@@ -180,8 +181,7 @@ def test_a_key_that_was_taken_away(account: Account, settings: Settings) -> None
     settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     said = ask("secrets")
     assert said.status == "failed"
-    assert "2 of 2 webhook secrets" in said.text.replace("1 of 1", "2 of 2")
-    assert "carrier credentials" in said.text
+    assert "1 of 1 webhook secrets and 1 of 1 carrier credentials" in said.text
 
     settings.ENCRYPTION_KEYS += used
     assert ask("secrets").status == "ok"
@@ -255,8 +255,8 @@ def telling_time(*, off: float) -> Callable[[bytes], bytes]:
     ("off", "status", "side"),
     [
         (0, "ok", ""),
-        (2.5, "warning", "behind"),
-        (-2.5, "warning", "ahead"),
+        (4, "warning", "behind"),
+        (-4, "warning", "ahead"),
         (60, "failed", "behind"),
     ],
 )
@@ -273,7 +273,7 @@ def test_the_database_has_another_time(clock: time_machine.Traveller) -> None:
     clock.shift(timedelta(minutes=5))
     said = ask("clock")
     assert said.status == "failed"
-    assert "5 min ahead of the database's" in said.text.replace("4 min 59 s", "5 min")
+    assert re.search(r"is [45] min.* ahead of the database's", said.text)
 
 
 # A check that hangs, or breaks --------------------------------------------------------------------
@@ -289,7 +289,7 @@ def test_what_hangs_or_breaks_holds_up_nothing_else(monkeypatch: pytest.MonkeyPa
     def breaks() -> list[findings.Finding]:
         raise RuntimeError("hush")
 
-    monkeypatch.setattr(examine, "SECONDS", 0.5)
+    monkeypatch.setattr(examine, "SECONDS", 3)
     for name, check in (("hangs", hangs), ("breaks", breaks)):
         monkeypatch.setitem(examine.CHECKS, name, (name, check))
 
