@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run web worker beat test check bench requirements
+.PHONY: run web worker beat test hosts check bench requirements
 
 run: $(VENV)/.runtime
 	@exec $(BIN)/python manage.py run
@@ -19,6 +19,9 @@ beat: $(VENV)/.runtime
 
 test: $(VENV)/.development
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(PYTEST)
+
+hosts: $(VENV)/.development
+	$(BIN)/python -m pytest --hosts tests/e2e/test_hosts.py $(PYTEST)
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .

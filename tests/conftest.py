@@ -42,6 +42,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="Leave out what meets neither database nor Redis: it has passed on another shape",
     )
+    parser.addoption(
+        "--hosts", action="store_true", help="Run what makes hosts of network namespaces, as root"
+    )
 
 
 @pytest.hookimpl(trylast=True)

@@ -39,13 +39,14 @@ class Switchboard:
     cut: set[str] = field(default_factory=set)
     # How many times more a number is refused for now; a refused one is not dialled.
     refusals: Counter[str] = field(default_factory=Counter)
+    address: str = "127.0.0.1"
     # While it is down, nothing listens at its address.
     server: ThreadingHTTPServer | None = None
     handler: type[BaseHTTPRequestHandler] = BaseHTTPRequestHandler
 
     def come_up(self, port: int) -> None:
-        self.server = _Server(("127.0.0.1", port), self.handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.server = _Server((self.address, port), self.handler)
+        self.url = f"http://{self.address}:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def go_down(self) -> None:
@@ -90,7 +91,7 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def answering() -> Iterator[Switchboard]:
+def answering(address: str = "127.0.0.1") -> Iterator[Switchboard]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -124,7 +125,7 @@ def answering() -> Iterator[Switchboard]:
         def log_message(self, *args: Any) -> None:
             pass
 
-    switchboard = Switchboard(url="", handler=Handler)
+    switchboard = Switchboard(url="", handler=Handler, address=address)
     switchboard.come_up(free_port())
     try:
         yield switchboard
