@@ -212,7 +212,7 @@ GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 ATTEMPTS_ROLLED_UP = """
 INSERT INTO operations_attemptrollup (span, at, subscription_id, took, attempts, failures)
 SELECT span, to_timestamp(floor(extract(epoch FROM started_at) / span) * span), subscription_id,
-       least(greatest(ceil(log(2, (duration * 1000)::numeric)), 0), 16),
+       least(greatest(ceil(ln(duration * 1000) / ln(2)), 0), 16),
        count(*), count(*) FILTER (WHERE failure <> '')
 FROM webhooks_attempt JOIN webhooks_delivery d ON d.id = delivery_id,
      unnest(ARRAY[300, 3600, 86400]) AS span
