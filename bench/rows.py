@@ -189,7 +189,7 @@ CROSS JOIN LATERAL (
     SELECT to_timestamp(floor(extract(epoch FROM hour) / span) * span) AS begins
 ) AS b
 WHERE n > 0 AND (span > 300 OR hour > now() - interval '2 days')
-GROUP BY span, begins, key, surface, took
+GROUP BY span, begins, key, surface, took ORDER BY begins
 """
 ADDRESSES_SQL = """
 INSERT INTO operations_apiaddress (at, api_key_id, address, requests)
@@ -198,7 +198,8 @@ FROM agents_apikey k, generate_series(1, 3) AS host,
      generate_series(date_trunc('hour', now()) - %(days)s * interval '1 day', now(),
                      interval '1 hour') AS hour
 """
-# What operations.rollups would count of it, row by row, in a quarter of an hour.
+# What operations.rollups would count of it, row by row, in a quarter of an hour; in the order in
+# which it is counted, so that rows of one time lie beside each other.
 CALLS_ROLLED_UP = """
 INSERT INTO operations_callrollup (span, at, account_id, agent_id, carrier, mode, outcome, reason,
                                    calls, talk_seconds, cost)
@@ -207,17 +208,17 @@ SELECT span, to_timestamp(floor(extract(epoch FROM ended_at) / span) * span), ac
        coalesce(sum(round(extract(epoch FROM ended_at - started_at))), 0), sum(cost)
 FROM calls_call, unnest(ARRAY[300, 3600, 86400]) AS span
 WHERE ended_at IS NOT NULL AND (span > 300 OR ended_at > now() - interval '2 days')
-GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 2
 """
 ATTEMPTS_ROLLED_UP = """
 INSERT INTO operations_attemptrollup (span, at, subscription_id, took, attempts, failures)
 SELECT span, to_timestamp(floor(extract(epoch FROM started_at) / span) * span), subscription_id,
-       least(greatest(ceil(log(2, (duration * 1000)::numeric)), 0), 16),
+       least(greatest(ceil(ln(duration * 1000) / ln(2)), 0), 16),
        count(*), count(*) FILTER (WHERE failure <> '')
 FROM webhooks_attempt JOIN webhooks_delivery d ON d.id = delivery_id,
      unnest(ARRAY[300, 3600, 86400]) AS span
 WHERE span > 300 OR started_at > now() - interval '2 days'
-GROUP BY 1, 2, 3, 4
+GROUP BY 1, 2, 3, 4 ORDER BY 2
 """
 COUNTED = """
 INSERT INTO operations_watermark (name, counted_to)

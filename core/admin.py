@@ -54,7 +54,7 @@ class OperatorAdmin(ModelAdmin):
     account_path: str | None
     id_prefix = ""
     deletes = False
-    list_per_page = 50
+    list_per_page = 25
     show_facets = admin.ShowFacets.NEVER
     empty_value_display = NONE
 

@@ -230,6 +230,14 @@ class Delivery(models.Model):
                 F("subscription"), F("created_at").desc(), F("id").desc(), name="delivery_log"
             ),
             models.Index(F("created_at").desc(), F("id").desc(), name="delivery_created"),
+            # The few that did not arrive; those that did are never written here.
+            models.Index(
+                F("status"),
+                F("created_at").desc(),
+                F("id").desc(),
+                condition=Q(status__in=["failed", "held", "canceled"]),
+                name="delivery_not_delivered",
+            ),
             # The newest that were attempted, however long the backlog behind them.
             models.Index(
                 F("subscription"),

@@ -61,7 +61,11 @@ class ApiUsage(Rollup):
                 name="api_usage_of_nobody",
             ),
         ]
-        indexes = [models.Index(fields=["api_key", "span", "at"], name="api_usage_key")]
+        indexes = [
+            models.Index(fields=["api_key", "span", "at"], name="api_usage_key"),
+            # Everybody's: the constraints' indexes are partial, so this question cannot use them.
+            models.Index(fields=["span", "at"], name="api_usage_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at} {self.requests}"

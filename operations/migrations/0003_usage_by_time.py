@@ -1,0 +1,12 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("operations", "0002_rollups")]
+
+    operations = [
+        migrations.AddIndex(
+            model_name="apiusage",
+            index=models.Index(fields=["span", "at"], name="api_usage_time"),
+        )
+    ]
