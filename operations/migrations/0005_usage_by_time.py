@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("operations", "0002_rollups")]
+    dependencies = [("operations", "0004_alerts_and_incidents")]
 
     operations = [
         migrations.AddIndex(
