@@ -108,7 +108,6 @@ def _calls() -> list[tuple[str, str]]:
         ("calls by number: none", f"{listed}?q=%2B14155550199"),
         ("calls ordered by number", f"{listed}?o=1"),
         ("calls ordered by status", f"{listed}?o=2"),
-        ("calls ordered by mode", f"{listed}?o=6"),
         ("a call", f"{listed}{call.id}/change/"),
     ]
 
@@ -153,7 +152,6 @@ def _deliveries() -> list[tuple[str, str]]:
         ("deliveries of a webhook", f"{listed}?subscription__id__exact={hook.id}"),
         ("deliveries by id", f"{listed}?q={delivery.native_id}"),
         ("deliveries by call", f"{listed}?q={event.subject}"),
-        ("deliveries ordered by status", f"{listed}?o=5"),
         ("a delivery", f"{listed}{delivery.id}/change/"),
         ("events", events),
         ("events of an account", f"{events}?account__id__exact={event.account_id}"),

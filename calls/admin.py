@@ -31,6 +31,8 @@ class CallAdmin(CallControls):
     id_prefix = "call"
     list_display = ["to_number", "shown_status", "why", "agent", "account", "shown_mode"]
     list_display += ["talked", "placed"]
+    # Those that an index orders.
+    sortable_by = ["to_number", "shown_status", "placed"]
     list_filter = [
         ("account", AutocompleteSelectFilter),
         ("agent", AutocompleteSelectFilter),

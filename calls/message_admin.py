@@ -36,6 +36,8 @@ class MessageAdmin(ReadOnlyAdmin):
     id_prefix = "sms"
     list_display = ["to_number", "shown_status", "why", "beginning", "agent", "account"]
     list_display += ["shown_mode", "accepted"]
+    # Those that an index orders.
+    sortable_by = ["to_number", "shown_status", "accepted"]
     list_filter = [
         ("account", AutocompleteSelectFilter),
         ("agent", AutocompleteSelectFilter),

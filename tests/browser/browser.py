@@ -62,7 +62,7 @@ class Browser:
         """Click the button or link that reads so, in the page's own part."""
         self.click(f"#main :is(a, button):visible:has-text('{button}')")
 
-    def see(self, text: str, *, within: str = "body", seconds: float = 20) -> None:
+    def see(self, text: str, *, within: str = "body", seconds: float = 60) -> None:
         """Wait until `text` is seen, as somebody would who keeps looking."""
         selector = f"{within} >> text={text} >> visible=true"
         self.do("waitForSelector", f"{selector} >> nth=0", {"timeout": seconds * 1000})

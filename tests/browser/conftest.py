@@ -9,6 +9,7 @@ import pytest
 from tests.browser.browser import Browser, chromium, driven
 from tests.e2e.conftest import HAS_SERVICES
 from tests.e2e.product import Demo, Product, installed
+from tests.receiver import Receiver, receiving
 
 RENAME = "from agents.models import Account; Account.objects.update(name='First start')"
 USERNAME, PASSWORD = "olivia", "correct horse battery staple"
@@ -41,6 +42,17 @@ def browser(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Itera
         assert noticed["errors"] == []
         # Nothing comes from anywhere else.
         assert noticed["hosts"] == [product.url.removeprefix("http://")]
+
+
+@pytest.fixture(autouse=True)
+def _somebody_looks(browser: Browser, demo: Demo) -> None:
+    """Every test has a browser that is logged in, and a demo account."""
+
+
+@pytest.fixture
+def hook() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
 
 
 def make_operator(product: Product) -> None:

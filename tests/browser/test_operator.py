@@ -1,45 +1,12 @@
 """What an operator does in a day, by mouse and keyboard."""
 
-from collections.abc import Iterator
-
-import pytest
 import requests
 
 from tests.browser.browser import Browser
 from tests.browser.conftest import PASSWORD, USERNAME
+from tests.browser.steps import newest_call, open_agent, place
 from tests.e2e.product import Demo, Product, wait_until
-from tests.receiver import Receiver, Reply, receiving
-
-
-@pytest.fixture(autouse=True)
-def _somebody_looks(browser: Browser, demo: Demo) -> None:
-    """Every test has a browser that is logged in, and a demo account."""
-
-
-@pytest.fixture
-def hook() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
-
-
-def open_agent(browser: Browser) -> None:
-    browser.goto("/admin/agents/agent/")
-    browser.click("a:text-is('Reminders')")
-
-
-def place(browser: Browser, *, number: str) -> None:
-    """Place a test call from the agent's page; the browser then shows the call."""
-    open_agent(browser)
-    browser.press("Place a call")
-    browser.fill(param_0="Ada")
-    browser.click(f"button:text-is('{number}')")
-    browser.press("Place call")
-    browser.see("The call is placed.")
-
-
-def newest_call(product: Product, columns: str = "status") -> tuple[object, ...]:
-    query = f"SELECT {columns} FROM calls_call ORDER BY created_at DESC LIMIT 1"
-    return product.rows(query)[0]
+from tests.receiver import Receiver, Reply
 
 
 def test_logs_in(browser: Browser) -> None:

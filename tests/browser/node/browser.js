@@ -17,7 +17,7 @@ const open = async (options = {}) => {
   await page?.context().close();
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   page.on('pageerror', (error) => noticed.errors.push(String(error)));
   page.on('request', (request) => noticed.hosts.push(new URL(request.url()).host));
 };
