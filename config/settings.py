@@ -262,6 +262,7 @@ INSTALLED_APPS = [
     "django_ratelimit",
 ]
 MIDDLEWARE = [
+    "core.security_headers.security_headers",
     "core.middleware.trusted_proxies",
     "core.middleware.request_id",
     "core.middleware.probes",
