@@ -8,7 +8,9 @@ from rest_framework import serializers
 from agents import retries
 from agents.models import Agent
 from core.errors import InvalidNumber
+from core.fields import TextField
 from core.phone import to_e164
+from core.schema import asked_as
 
 
 class RetrySerializer(serializers.Serializer[Any]):
@@ -41,9 +43,18 @@ class RetrySerializer(serializers.Serializer[Any]):
         return whole.validated_data
 
 
+@asked_as(
+    {
+        "name": "Reminders",
+        "defaultNumber": "+14155550100",
+        "prompt": "You remind {{name}} of an appointment.",
+        "greeting": "Hello {{name}}",
+    }
+)
 class AgentSerializer(serializers.ModelSerializer[Agent]):
     id = serializers.CharField(source="native_id", read_only=True)
-    defaultNumber = serializers.CharField(
+    name = TextField(max_length=Agent._meta.get_field("name").max_length)
+    defaultNumber = TextField(
         source="default_number", required=False, allow_null=True, default=None, max_length=32
     )
     carrier = serializers.ChoiceField(choices=sorted(settings.CARRIERS), default="simulated")
@@ -56,9 +67,9 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     maxDuration = serializers.IntegerField(
         source="max_duration", default=600, min_value=10, max_value=14400, help_text="Seconds."
     )
-    prompt = serializers.CharField(default="", allow_blank=True, max_length=20_000)
-    greeting = serializers.CharField(default="", allow_blank=True, max_length=2_000)
-    voice = serializers.CharField(default="", allow_blank=True, max_length=100)
+    prompt = TextField(default="", allow_blank=True, max_length=20_000)
+    greeting = TextField(default="", allow_blank=True, max_length=2_000)
+    voice = TextField(default="", allow_blank=True, max_length=100)
     retry = RetrySerializer(
         allow_null=True, default=None, help_text="For calls that say nothing of it; null: never."
     )

@@ -1,12 +1,11 @@
 """Native API: calls, and the account with what it has under way."""
 
 import json
-import re
 from typing import Any
 
 from django.db.models import Count, Q
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,6 +14,7 @@ from agents.scopes import ANY_KEY, Scope
 from agents.serializers import RetrySerializer
 from agents.views import NativeListView, NativeView
 from calls import services
+from calls.idempotency_header import CREATED_HEADERS, idempotency_header, idempotency_key
 from calls.models import ACTIVE, WAITING, Call, Status
 from calls.queue import place_of
 from calls.serializers import (
@@ -30,7 +30,7 @@ from core.errors import InvalidNumber, InvalidRequest
 from core.ids import native_id, parse_id
 from core.pagination import NewestFirst
 from core.phone import to_e164
-from core.schema import error
+from core.schema import asked_as, error
 
 # What most orders consist of, and the names that it has for us.
 PLAIN = {
@@ -39,7 +39,6 @@ PLAIN = {
     "params": "params",
     "metadata": "metadata",
 }
-IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 class SmallObjectField(serializers.DictField):
@@ -52,6 +51,13 @@ class SmallObjectField(serializers.DictField):
         return value
 
 
+@asked_as(
+    {
+        "agentId": "agent_01a200fd3af671c09d1a349227a8fae4",
+        "toNumber": "+14155550123",
+        "params": {"name": "Ada"},
+    }
+)
 class CallRequestSerializer(StrictSerializer):
     agentId = serializers.CharField(source="agent_id", max_length=64)
     toNumber = serializers.CharField(source="to_number", max_length=64)
@@ -140,12 +146,8 @@ class SendCallView(NativeView):
             409: error("`idempotency_conflict`"),
         },
         parameters=[
-            OpenApiParameter(
-                "Idempotency-Key",
-                location=OpenApiParameter.HEADER,
-                description="1-255 printable characters. A repeat within 24 h is answered as the "
-                "first was, and dials nothing.",
-            )
+            idempotency_header("dials nothing"),
+            *CREATED_HEADERS,
         ],
     )
     def post(self, request: Request) -> Response:
@@ -170,9 +172,8 @@ class CallListView(NativeListView):
         responses=ListedCallSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        given = CallFilterSerializer(data=request.query_params)
-        given.is_valid(raise_exception=True)
-        calls = Call.objects.for_account(self.account).filter(wanted(given.validated_data))
+        asked = self.asked_for(CallFilterSerializer)
+        calls = Call.objects.for_account(self.account).filter(wanted(asked))
         return self.page(calls.defer(*RESULTS.values()), ListedCallSerializer)
 
 
@@ -251,15 +252,6 @@ class AccountView(NativeView):
 def origin_of(view: NativeView) -> services.Origin:
     """Who asks through `view`."""
     return services.Origin.of(view.api_key, meta=view.request.META)
-
-
-def idempotency_key(request: Request) -> str | None:
-    """The `Idempotency-Key` header. Raises InvalidRequest for one that cannot be kept."""
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
-        reason = "must be 1 to 255 printable ASCII characters"
-        raise InvalidRequest(f"Idempotency-Key: {reason}", fields={"Idempotency-Key": reason})
-    return key
 
 
 def _detail(call: Call) -> dict[str, Any]:

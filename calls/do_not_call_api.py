@@ -12,12 +12,15 @@ from agents.views import NativeListView, NativeView
 from calls.do_not_call import find_number, list_number
 from calls.models import DoNotCall
 from core.errors import InvalidNumber, InvalidRequest
+from core.fields import TextField
 from core.phone import to_e164
+from core.schema import asked_as
 
 
+@asked_as({"number": "+14155550123", "note": "Asked for it on the phone"})
 class DoNotCallSerializer(serializers.ModelSerializer[DoNotCall]):
-    number = serializers.CharField(max_length=64, help_text="With + and country code.")
-    note = serializers.CharField(
+    number = TextField(max_length=64, help_text="With + and country code.")
+    note = TextField(
         max_length=200, required=False, allow_blank=True, help_text="Why, and who asked for it."
     )
     createdAt = serializers.DateTimeField(source="created_at", read_only=True)
@@ -41,11 +44,10 @@ class DoNotCallListView(NativeListView):
         responses=DoNotCallSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        given = DoNotCallFilterSerializer(data=request.query_params)
-        given.is_valid(raise_exception=True)
+        asked = self.asked_for(DoNotCallFilterSerializer)
         rows = DoNotCall.objects.for_account(self.account)
-        if "number" in given.validated_data:
-            rows = rows.filter(number=_number(given.validated_data["number"]))
+        if "number" in asked:
+            rows = rows.filter(number=_number(asked["number"]))
         return self.page(rows, DoNotCallSerializer)
 
     @extend_schema(

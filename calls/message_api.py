@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,14 +10,23 @@ from rest_framework.response import Response
 from agents.scopes import Scope
 from agents.views import NativeListView, NativeView
 from calls import message_services
-from calls.api import SmallObjectField, idempotency_key, origin_of, wanted
+from calls.api import SmallObjectField, origin_of, wanted
+from calls.idempotency_header import CREATED_HEADERS, idempotency_header, idempotency_key
 from calls.message_serializers import MessageSerializer
 from calls.models import Message, MessageStatus
 from calls.serializers import StrictSerializer
 from core.ids import native_id
-from core.schema import error
+from core.schema import asked_as, error
 
 
+@asked_as(
+    {
+        "agentId": "agent_01a200fd3af671c09d1a349227a8fae4",
+        "toNumber": "+14155550123",
+        "message": "Hello {{name}}",
+        "params": {"name": "Ada"},
+    }
+)
 class MessageRequestSerializer(StrictSerializer):
     agentId = serializers.CharField(source="agent_id", max_length=64)
     toNumber = serializers.CharField(source="to_number", max_length=64)
@@ -65,12 +74,8 @@ class SendMessageView(NativeView):
             409: error("`idempotency_conflict`"),
         },
         parameters=[
-            OpenApiParameter(
-                "Idempotency-Key",
-                location=OpenApiParameter.HEADER,
-                description="1-255 printable characters. A repeat within 24 h is answered as the "
-                "first was, and sends nothing.",
-            )
+            idempotency_header("sends nothing"),
+            *CREATED_HEADERS,
         ],
     )
     def post(self, request: Request) -> Response:
@@ -97,9 +102,8 @@ class MessageListView(NativeListView):
         responses=MessageSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        given = MessageFilterSerializer(data=request.query_params)
-        given.is_valid(raise_exception=True)
-        messages = Message.objects.for_account(self.account).filter(wanted(given.validated_data))
+        asked = self.asked_for(MessageFilterSerializer)
+        messages = Message.objects.for_account(self.account).filter(wanted(asked))
         return self.page(messages, MessageSerializer)
 
 

@@ -26,6 +26,7 @@ from calls.serializers import JSON_OBJECT, MomentField, disposition
 from core.errors import InternalError, InvalidRequest
 from core.ids import parse_id
 from core.responses import error_response
+from core.schema import asked_as
 from webhooks.models import Event
 from webhooks.payloads import zapier_body
 
@@ -35,6 +36,13 @@ REQUIRED = ("agent_id", "to_number")
 log = structlog.get_logger(__name__)
 
 
+@asked_as(
+    {
+        "agent_id": "01a200fd-3af6-71c0-9d1a-349227a8fae4",
+        "to_number": "+14155550123",
+        "params": {"name": "Ada"},
+    }
+)
 class OutboundCallSerializer(serializers.Serializer[Any]):
     agent_id = serializers.CharField()
     to_number = serializers.CharField(help_text="E.164, as +14155550123.")

@@ -340,6 +340,7 @@ INSTALLED_APPS = [
     "django_ratelimit",
 ]
 MIDDLEWARE = [
+    "core.security_headers.security_headers",
     "core.middleware.trusted_proxies",
     "core.middleware.request_id",
     "core.middleware.probes",
@@ -434,6 +435,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "core.schema.add_errors",
+        "config.api_schema.add_links",
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {

@@ -8,7 +8,7 @@ from django.templatetags.static import static
 from django.urls import path
 from django.views import defaults
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from agents import api as agents
 from agents import zapier as agents_zapier
@@ -32,7 +32,8 @@ urlpatterns = [
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    # Its script comes by itself: none is written into a page.
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("api/v1/account", calls.AccountView.as_view()),
     path("api/v1/calls", calls.CallListView.as_view()),
     path("api/v1/calls/send", calls.SendCallView.as_view()),

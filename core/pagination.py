@@ -15,6 +15,31 @@ class NewestFirst(CursorPagination):
     max_page_size = 100
     page_size_query_param = "limit"
 
+    def get_page_size(self, request: Request) -> int:
+        """What `limit` asks for; more than the most that there are on a page is the most."""
+        given = request.query_params.get(self.page_size_query_param, str(self.page_size))
+        if not (given.isascii() and given.isdigit() and given.strip("0")):
+            raise ValidationError({"limit": "must be a whole number from 1 on"})
+        # By its length first: Python refuses to read a number of thousands of digits.
+        return self.max_page_size if len(given) > 4 else min(int(given), self.max_page_size)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        limit = {"type": "integer", "minimum": 1, "default": self.page_size}
+        return [
+            {
+                "name": self.cursor_query_param,
+                "in": "query",
+                "description": "From the `next` of the page before.",
+                "schema": {"type": "string"},
+            },
+            {
+                "name": self.page_size_query_param,
+                "in": "query",
+                "description": f"How many a page has; {self.max_page_size} at most.",
+                "schema": limit,
+            },
+        ]
+
     def decode_cursor(self, request: Request) -> Cursor | None:
         try:
             cursor = super().decode_cursor(request)

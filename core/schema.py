@@ -1,24 +1,38 @@
 """What the API schema says beyond the views: tags, errors and headers of every operation."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema_serializer
+
+from core import errors
+from core.errors import DomainError, native_body, zapier_body
+
+Serializer = TypeVar("Serializer")
 
 NATIVE = "/api/v1/"
 ERROR_REF = "#/components/schemas/Error"
 METHODS = ("get", "post", "put", "patch", "delete")
 
-# What any operation may answer, as far as its shape allows.
-ERRORS = {
-    400: "The request is invalid; `fields` says where",
-    401: "The key is missing or invalid",
-    403: "The key lacks the scope that is needed, or may not be used from this address",
-    404: "There is no such thing in this account",
-    413: "The body is larger than 64 KiB",
-    415: "The body is not JSON",
-    429: "Too many requests",
-    500: "Something went wrong on our side",
+# What any operation may answer, as far as its shape allows: in words, and one such error.
+ERRORS: dict[int, tuple[str, DomainError]] = {
+    400: ("The request is invalid; `fields` says where", errors.InvalidRequest()),
+    401: ("The key is missing or invalid", errors.MissingApiKey()),
+    403: (
+        "`scope_missing`, `address_not_allowed`: the key lacks the scope that is needed, or may "
+        "not be used from this address. `https_required`: the request came over plain http",
+        errors.HttpsRequired(),
+    ),
+    404: ("There is no such thing in this account", errors.NotFound()),
+    405: ("Any other method on this path; `Allow` names those it has", errors.MethodNotAllowed()),
+    413: ("The body is larger than 64 KiB", errors.PayloadTooLarge()),
+    415: ("The body is not of a type that is read", errors.UnsupportedMediaType()),
+    429: (
+        "Too many requests of this key, or bad keys of this address",
+        errors.RateLimitExceeded(reset_seconds=30, reset_at="2026-01-31T09:00:30Z"),
+    ),
+    500: ("Something went wrong on our side", errors.InternalError()),
 }
 NATIVE_ERROR = {
     "type": "object",
@@ -56,14 +70,19 @@ ZAPIER_ERROR = {
     "type": "object",
     "properties": {name: {"type": "string"} for name in ("error", "detail", "details")},
 }
-SECONDS = {"schema": {"type": "integer"}}
-LIMIT_HEADERS = {
-    "RateLimit-Limit": {"description": "Requests a minute for this key.", **SECONDS},
-    "RateLimit-Remaining": {"description": "How many are left in this window.", **SECONDS},
-    "RateLimit-Reset": {"description": "Seconds until the window ends.", **SECONDS},
+HEADERS: dict[str, tuple[str, str]] = {
+    "X-Request-Id": ("string", "For support: our logs have it too."),
+    "RateLimit-Limit": ("integer", "Requests a minute for this key."),
+    "RateLimit-Remaining": ("integer", "How many are left in this window."),
+    "RateLimit-Reset": ("integer", "Seconds until the window ends."),
+    "Retry-After": ("integer", "Seconds to wait."),
+    "WWW-Authenticate": ("string", "`Bearer`."),
+    "Allow": ("string", "The methods that this path has."),
 }
-REQUEST_ID = {"X-Request-Id": {"description": "For support.", "schema": {"type": "string"}}}
-RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", **SECONDS}}
+LIMIT_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+# What an error has beyond the id of the request. What is refused before the key was read says
+# nothing of its limit.
+OF_ERRORS = {"401": ["WWW-Authenticate"], "405": ["Allow"], "429": ["Retry-After"]}
 
 
 class ApiSchema(AutoSchema):
@@ -87,29 +106,54 @@ class ApiSchema(AutoSchema):
 def add_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """A drf-spectacular postprocessing hook: the errors and headers that every answer may have."""
     result["components"]["schemas"] |= {"Error": NATIVE_ERROR, "ZapierError": ZAPIER_ERROR}
+    result["components"]["headers"] = {
+        name: {"description": said, "schema": {"type": type}, "required": True}
+        for name, (type, said) in HEADERS.items()
+    }
     for path, operations in result["paths"].items():
-        error = "Error" if path.startswith(NATIVE) else "ZapierError"
         for method in METHODS:
             if method in operations:
-                _add_to(operations[method], path=path, error=error)
+                _add_to(operations[method], path=path)
     return result
 
 
-def _add_to(operation: dict[str, Any], *, path: str, error: str) -> None:
+def _add_to(operation: dict[str, Any], *, path: str) -> None:
     responses = operation["responses"]
     for status in _statuses(operation, path=path):
-        described = {"description": ERRORS[status], "content": _content(error)}
-        responses.setdefault(str(status), described)
+        said, example = ERRORS[status]
+        response = responses.setdefault(str(status), {"description": said})
+        _describe(response, example, is_native=path.startswith(NATIVE))
     for status, response in responses.items():
-        retry = RETRY_AFTER if status == "429" else {}
-        response["headers"] = {**REQUEST_ID, **LIMIT_HEADERS, **retry}
+        named = ["X-Request-Id", *(LIMIT_HEADERS if status < "400" else OF_ERRORS.get(status, []))]
+        own = response.get("headers", {})
+        response["headers"] = {**own, **{name: _header(name) for name in named}}
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _describe(response: dict[str, Any], error: DomainError, *, is_native: bool) -> None:
+    name = "Error" if is_native else "ZapierError"
+    content = response.setdefault("content", _content(name))["application/json"]
+    if "example" not in content and "examples" not in content:
+        content["example"] = native_body(error) if is_native else zapier_body(error)
+
+
+def _header(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/headers/{name}"}
 
 
 def _statuses(operation: dict[str, Any], *, path: str) -> list[int]:
     has_body, has_inputs = "requestBody" in operation, "parameters" in operation
     can_happen = {400: has_body or has_inputs, 404: "{" in path, 413: has_body, 415: has_body}
     return [status for status in ERRORS if can_happen.get(status, True)]
+
+
+def asked_as(body: dict[str, Any]) -> Callable[[type[Serializer]], type[Serializer]]:
+    """Show `body` as what a request with this serializer looks like."""
+    example = OpenApiExample("usual", value=body, request_only=True)
+    decorate: Callable[[type[Serializer]], type[Serializer]] = extend_schema_serializer(
+        examples=[example]
+    )
+    return decorate
 
 
 def error(description: str) -> OpenApiResponse:

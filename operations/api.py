@@ -64,9 +64,7 @@ class UsageView(NativeListView):
         responses=UsageSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        given = PeriodSerializer(data=request.query_params)
-        given.is_valid(raise_exception=True)
-        begins, ends = _period(given.validated_data)
+        begins, ends = _period(self.asked_for(PeriodSerializer))
         usage = ApiUsage.objects.for_account(self.account).filter(
             span=Span.HOUR, at__gte=begins, at__lt=ends
         )

@@ -49,7 +49,11 @@ class WebhookListView(NativeListView):
         operation_id="createWebhook",
         summary="Create a webhook; its secret is shown once",
         request=WebhookSerializer,
-        responses={201: WebhookWithSecretSerializer, 409: error("`webhook_limit_reached`")},
+        responses={
+            201: WebhookWithSecretSerializer,
+            404: error("`agent_not_found`"),
+            409: error("`webhook_limit_reached`"),
+        },
     )
     def post(self, request: Request) -> Response:
         given = WebhookSerializer(data=request.data, context={"account": self.account})
@@ -165,11 +169,8 @@ class WebhookDeliveryListView(NativeListView):
     )
     def get(self, request: Request, webhook_id: str) -> Response:
         webhook = services.find_subscription(self.account, webhook_id)
-        given = DeliveryFilterSerializer(data=request.query_params)
-        given.is_valid(raise_exception=True)
-        wanted: dict[str, Any] = {
-            COLUMNS[name]: value for name, value in given.validated_data.items()
-        }
+        asked = self.asked_for(DeliveryFilterSerializer)
+        wanted: dict[str, Any] = {COLUMNS[name]: value for name, value in asked.items()}
         deliveries = Delivery.objects.filter(subscription=webhook, **wanted)
         return self.page(deliveries.select_related("event"), DeliverySerializer)
 

@@ -8,7 +8,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from agents.services import find_agent
+from core.fields import TextField
 from core.ids import native_id
+from core.schema import asked_as
 from webhooks.controls import RECOVERS_DAYS, complaint_about
 from webhooks.events import TEST, TYPES
 from webhooks.figures import BACKLOG_COUNTED, DELIVERIES_READ, Figures
@@ -20,16 +22,18 @@ ATTEMPTS_SHOWN = 50
 HEADERS = {"type": "object", "additionalProperties": {"type": "string"}}
 
 
+@asked_as({"url": "https://hear.example.org/", "events": ["call.completed", "call.failed"]})
 class WebhookSerializer(serializers.ModelSerializer[Subscription]):
     id = serializers.CharField(source="native_id", read_only=True)
-    url = serializers.CharField(max_length=2000)
+    url = TextField(max_length=2000)
     events = serializers.ListField(
-        child=serializers.ChoiceField(choices=TYPES), allow_empty=False, max_length=len(TYPES)
+        child=serializers.ChoiceField(choices=TYPES),
+        allow_empty=False,
+        min_length=1,
+        max_length=len(TYPES),
     )
-    agentId = serializers.CharField(
-        source="agent_id", required=False, allow_null=True, default=None
-    )
-    description = serializers.CharField(default="", allow_blank=True, max_length=200)
+    agentId = TextField(source="agent_id", required=False, allow_null=True, default=None)
+    description = TextField(default="", allow_blank=True, max_length=200)
     requestsPerSecond = serializers.IntegerField(
         source="requests_per_second",
         default=None,
@@ -170,6 +174,7 @@ class DeliveryFilterSerializer(serializers.Serializer[Any]):
     createdBefore = serializers.DateTimeField(required=False)
 
 
+@asked_as({"since": "2026-01-31T09:00:00Z"})
 class RecoverSerializer(serializers.Serializer[Any]):
     since = serializers.DateTimeField(help_text=f"At most {RECOVERS_DAYS} days ago.")
 

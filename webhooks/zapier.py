@@ -11,6 +11,7 @@ from agents.auth import verified_agent
 from agents.views import ZapierView
 from agents.zapier import zapier_error
 from core.errors import InvalidRequest
+from core.schema import asked_as
 from core.times import rfc3339
 from webhooks import services
 from webhooks.models import Subscription, Surface
@@ -19,6 +20,13 @@ TRIGGER = "call_disposition"
 REQUIRED = "agent_id, agent_secret and callback_url (or target_url) are required"
 
 
+@asked_as(
+    {
+        "agent_id": "01a200fd-3af6-71c0-9d1a-349227a8fae4",
+        "agent_secret": "the agent's secret",
+        "callback_url": "https://hooks.example.org/1",
+    }
+)
 class SubscribeSerializer(serializers.Serializer[Any]):
     agent_id = serializers.CharField()
     agent_secret = serializers.CharField()

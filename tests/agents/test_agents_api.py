@@ -136,3 +136,20 @@ def test_a_stranger_finds_nothing(stranger_api: Api, agent: Agent) -> None:
     ):
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "agent_not_found")
     assert Agent.objects.get().name == "Reminders"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("agents", {"name": 7}),
+        ("agents", {"name": "Reminders", "voice": 0}),
+        ("webhooks", {"url": 7, "events": ["call.failed"]}),
+        ("webhooks", {"url": "https://x.example.org/", "events": ["call.failed"], "agentId": 0}),
+        ("do-not-call", {"number": 14155550123}),
+        ("do-not-call", {"number": "+14155550123", "note": 7}),
+    ],
+)
+def test_a_number_is_no_text(api: Api, path: str, body: dict[str, object]) -> None:
+    answer = api.post(f"/api/v1/{path}", body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+    assert "Not a valid string." in answer.json()["error"]["fields"].values()

@@ -138,3 +138,21 @@ def test_the_account_and_what_it_has_under_way(
     work()
     ended = api.get("/api/v1/account").json()
     assert (ended["activeCalls"], ended["credits"], ended["reserved"]) == (0, "999", "0")
+
+
+@pytest.mark.parametrize("query", ["toNumber=", "agentId=", "status=", "createdAfter="])
+def test_a_filter_by_nothing_is_an_error_not_everything(api: Api, query: str) -> None:
+    answer = api.get(f"{URL}?{query}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+    assert list(answer.json()["error"]["fields"]) == [query.rstrip("=")]
+
+
+@pytest.mark.parametrize("limit", ["", "0", "-1", "ten", "1.5", "²", "null"])
+def test_a_limit_that_is_no_number_is_an_error(api: Api, limit: str) -> None:
+    answer = api.get(f"{URL}?limit={limit}")
+    assert (answer.status_code, list(answer.json()["error"]["fields"])) == (400, ["limit"])
+
+
+def test_a_limit_beyond_the_most_is_the_most(api: Api) -> None:
+    assert api.get(f"{URL}?limit=1000").status_code == 200
+    assert api.get(f"{URL}?limit={'9' * 6000}").status_code == 200

@@ -19,6 +19,9 @@ const open = async (options = {}) => {
   page = await context.newPage();
   page.setDefaultTimeout(60_000);
   page.on('pageerror', (error) => noticed.errors.push(String(error)));
+  page.on('console', (message) => {
+    if (message.text().includes('Content Security Policy')) noticed.errors.push(message.text());
+  });
   page.on('request', (request) => noticed.hosts.push(new URL(request.url()).host));
 };
 
@@ -26,6 +29,7 @@ const own = {
   // A browser nobody has used before.
   open,
   // What went wrong on the pages, and whom they asked for anything.
+  forgive: async () => { noticed.errors.length = 0; },
   noticed: async () => ({ ...noticed, hosts: [...new Set(noticed.hosts)] }),
 };
 
