@@ -147,7 +147,7 @@ def apply(*, dial_id: UUID, report: Report) -> bool:
         steps = _steps(dial, report)
         for step in steps:
             _take(call, dial, step)
-        if not steps and report.status not in TERMINAL and _was_given_up(dial):
+        if not steps and report.status not in TERMINAL and was_given_up(dial):
             mark_stray(dial, now=timezone.now())
     return bool(steps)
 
@@ -180,7 +180,7 @@ def mark_stray(dial: Dial, *, now: datetime) -> None:
             _finish(call, at=now)
 
 
-def _was_given_up(dial: Dial) -> bool:
+def was_given_up(dial: Dial) -> bool:
     """Whether it ended by our word, not by the carrier's report of an end."""
     if dial.ended_at is None:
         return False

@@ -168,3 +168,22 @@ def test_an_acceptance_that_came_too_late_is_hung_up(
     work(for_=timedelta(seconds=5))
     assert [order.carrier_id for order in carrier.hung_up] == ["c-1"]
     assert Event.objects.count() == 1
+
+
+def test_an_end_that_was_reported_before_the_acceptance_is_no_stray(
+    api: Api, account: Account, carrier: StoryCarrier, work: Work
+) -> None:
+    """The carrier reports faster than it answers; the call is tried again as its rule says."""
+    rule = {"causes": ["busy"], "attempts": 2, "gaps": [60]}
+    agent = make_agent(account, carrier="story", retry=rule)
+    api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": NUMBER})
+    [job] = claim_asks(1, shares=Shares())
+    busy = Report(DialStatus.BUSY, timezone.now())
+    lifecycle.apply(dial_id=job.order.dial_id, report=busy)
+    dialing().begin()
+    dialing().record([Reply(job=job, outcome=carrier.accept(job.order))])
+    carrier.on_fetch = says((0, DialStatus.COMPLETED))
+    work()
+    assert carrier.hung_up == []
+    assert Dial.objects.count() == 2
+    assert Call.objects.get().status == "completed"
