@@ -184,8 +184,14 @@ def was_given_up(dial: Dial) -> bool:
     """Whether it ended by our word, not by the carrier's report of an end."""
     if dial.ended_at is None:
         return False
-    refused = CallEvent.objects.filter(dial=dial, type="refused_by_carrier")
-    return dial.reason in ENDED_BY_US or refused.exists()
+    return dial.reason in ENDED_BY_US or _was_refused(dial)
+
+
+def _was_refused(dial: Dial) -> bool:
+    """Whether it ended because it was not taken, however often it was asked for."""
+    proofs = Counter(CallEvent.objects.filter(dial=dial).values_list("type", flat=True))
+    refused = proofs["refused_by_carrier"]
+    return refused > 0 and refused + proofs["carrier_not_reached"] >= dial.asks
 
 
 def _in_time(report: Report, *, dial: Dial) -> Report:

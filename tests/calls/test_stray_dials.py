@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from agents.models import Account
 from calls import lifecycle
-from calls.carriers.base import CarrierError, CarrierUncertain, DialOrder
+from calls.carriers.base import Accepted, CarrierError, CarrierUncertain, DialOrder
 from calls.dialing import claim_asks, dialing
 from calls.models import Call, CallEvent, Dial, DialStatus
 from calls.questions import Reply
@@ -187,3 +187,22 @@ def test_an_end_that_was_reported_before_the_acceptance_is_no_stray(
     assert carrier.hung_up == []
     assert Dial.objects.count() == 2
     assert Call.objects.get().status == "completed"
+
+
+def test_late_repeats_of_what_was_taken_at_the_second_asking_are_no_stray(
+    api: Api, account: Account, carrier: StoryCarrier, work: Work
+) -> None:
+    def busy_once(order: DialOrder) -> Accepted:
+        if order.ask == 1:
+            raise CarrierError("429", permanent=False, reason="carrier_busy")
+        return carrier.accept(order)
+
+    carrier.on_dial = busy_once
+    carrier.on_fetch = says((1, DialStatus.RINGING), (3, DialStatus.BUSY))
+    rule = {"causes": ["busy"], "attempts": 2, "gaps": [600]}
+    agent = make_agent(account, carrier="story", retry=rule)
+    api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": NUMBER})
+    work(for_=timedelta(minutes=1))
+    lifecycle.apply(dial_id=Dial.objects.get().id, report=late(DialStatus.RINGING))
+    assert Call.objects.get().status == "queued"
+    assert not Dial.objects.exclude(stray_since=None).exists()
