@@ -46,7 +46,7 @@ def _record_accepted(job: Job, accepted: Accepted, *, now: datetime) -> None:
     dial = Dial.objects.select_related("call").get(id=job.order.dial_id)
     if dial.ended_at:
         Dial.objects.filter(id=dial.id).update(carrier_id=accepted.carrier_id)
-        if lifecycle.was_given_up(dial):
+        if lifecycle.is_stray(dial, told=DialStatus.DIALING):
             # While the carrier thought about it; else its report of the end was faster.
             lifecycle.mark_stray(dial, now=now)
         return

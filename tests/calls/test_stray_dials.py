@@ -206,3 +206,20 @@ def test_late_repeats_of_what_was_taken_at_the_second_asking_are_no_stray(
     lifecycle.apply(dial_id=Dial.objects.get().id, report=late(DialStatus.RINGING))
     assert Call.objects.get().status == "queued"
     assert not Dial.objects.exclude(stray_since=None).exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "status"), [(DialStatus.RINGING, "queued"), (DialStatus.IN_PROGRESS, "failed")]
+)
+def test_what_was_known_before_we_hung_up_is_no_news_after_it(
+    api: Api, account: Account, carrier: StoryCarrier, work: Work, told: DialStatus, status: str
+) -> None:
+    """A worker that was held up writes down what it heard before another one hung up."""
+    carrier.on_fetch = says((1, DialStatus.RINGING))
+    rule = {"causes": ["no_answer"], "attempts": 2, "gaps": [600]}
+    agent = make_agent(account, carrier="story", retry=rule, ring_timeout=5)
+    api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": NUMBER})
+    work(for_=timedelta(minutes=1))
+    assert Dial.objects.get().reason == "ring_timeout"
+    lifecycle.apply(dial_id=Dial.objects.get().id, report=late(told))
+    assert Call.objects.get().status == status
