@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run web worker beat test hosts check bench requirements
+.PHONY: run web worker beat test hosts faults check bench requirements
 
 run: $(VENV)/.runtime
 	@exec $(BIN)/python manage.py run
@@ -33,6 +33,9 @@ check: $(VENV)/.development
 
 bench: $(VENV)/.development
 	$(BIN)/python -m bench
+
+faults: $(VENV)/.development
+	$(BIN)/python -m tests.faults $(FAULTS)
 
 requirements: $(VENV)/.development
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

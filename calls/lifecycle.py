@@ -58,16 +58,9 @@ MOVED = (
     "ended_at",
     "events_published",
 )
-# How a dial ends that we gave up on: the carrier may think otherwise.
-ENDED_BY_US = (
-    "on_request",
-    "hung_up",
-    "max_duration",
-    "ring_timeout",
-    "carrier_unknown",
-    "carrier_unreachable",
-    "carrier_silent",
-)
+# How a dial ends by our word: after the carrier hung it up, or though it may think otherwise.
+HUNG_UP_BY_US = ("on_request", "hung_up", "max_duration", "ring_timeout", "carrier_silent")
+ENDED_BY_US = (*HUNG_UP_BY_US, "carrier_unknown", "carrier_unreachable")
 ORDER = {
     DialStatus.ASKING: 0,
     DialStatus.DIALING: 1,
@@ -75,6 +68,8 @@ ORDER = {
     DialStatus.IN_PROGRESS: 3,
     **{DialStatus(status): 4 for status in TERMINAL},
 }
+# The timeline already has `dialing` from the moment we asked.
+LINES = {DialStatus.DIALING: "accepted_by_carrier"}
 
 
 def price_of(seconds: float, *, per_minute: Decimal) -> Decimal:
@@ -156,7 +151,7 @@ def apply(*, dial_id: UUID, report: Report) -> bool:
         steps = _steps(dial, report)
         for step in steps:
             _take(call, dial, step)
-        if not steps and report.status not in TERMINAL and _was_given_up(dial):
+        if not steps and report.status not in TERMINAL and is_stray(dial, told=report.status):
             mark_stray(dial, now=timezone.now())
     return bool(steps)
 
@@ -189,12 +184,27 @@ def mark_stray(dial: Dial, *, now: datetime) -> None:
             _finish(call, at=now)
 
 
-def _was_given_up(dial: Dial) -> bool:
-    """Whether it ended by our word, not by the carrier's report of an end."""
+def is_stray(dial: Dial, *, told: DialStatus) -> bool:
+    """Whether the carrier holds, as `told`, a dial that ended by our word, not by its own."""
     if dial.ended_at is None:
         return False
-    refused = CallEvent.objects.filter(dial=dial, type="refused_by_carrier")
-    return dial.reason in ENDED_BY_US or refused.exists()
+    if dial.reason in HUNG_UP_BY_US:
+        # What was known when it was hung up, and comes again, is late and no news.
+        return ORDER[told] > _known_before_end(dial)
+    return dial.reason in ENDED_BY_US or _was_refused(dial)
+
+
+def _known_before_end(dial: Dial) -> int:
+    lines = set(CallEvent.objects.filter(dial=dial).values_list("type", flat=True))
+    steps = (DialStatus.DIALING, DialStatus.RINGING, DialStatus.IN_PROGRESS)
+    return max((ORDER[step] for step in steps if LINES.get(step, step) in lines), default=0)
+
+
+def _was_refused(dial: Dial) -> bool:
+    """Whether it ended because it was not taken, however often it was asked for."""
+    proofs = Counter(CallEvent.objects.filter(dial=dial).values_list("type", flat=True))
+    refused = proofs["refused_by_carrier"]
+    return refused > 0 and refused + proofs["carrier_not_reached"] >= dial.asks
 
 
 def _in_time(report: Report, *, dial: Dial) -> Report:
@@ -426,8 +436,7 @@ def _cost(call: Call, ended_at: datetime) -> Decimal:
 
 
 def _line(report: Report) -> str:
-    # The timeline already has `dialing` from the moment we asked.
-    return "accepted_by_carrier" if report.status == DialStatus.DIALING else report.status.value
+    return LINES.get(report.status, report.status.value)
 
 
 def _detail(report: Report) -> dict[str, object]:

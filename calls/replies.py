@@ -45,9 +45,10 @@ def _record_ask(job: Job, outcome: Outcome) -> None:
 def _record_accepted(job: Job, accepted: Accepted, *, now: datetime) -> None:
     dial = Dial.objects.select_related("call").get(id=job.order.dial_id)
     if dial.ended_at:
-        # It was given up while the carrier thought about it.
         Dial.objects.filter(id=dial.id).update(carrier_id=accepted.carrier_id)
-        lifecycle.mark_stray(dial, now=now)
+        if lifecycle.is_stray(dial, told=DialStatus.DIALING):
+            # While the carrier thought about it; else its report of the end was faster.
+            lifecycle.mark_stray(dial, now=now)
         return
     _hold(job, due_at=accepted.look_at, carrier_id=accepted.carrier_id)
     lifecycle.apply(dial_id=dial.id, report=Report(status=DialStatus.DIALING, at=now))

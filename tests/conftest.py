@@ -33,7 +33,10 @@ SHAPELESS = (
     "core/test_http_rebinding.py",
     "core/test_http_tls.py",
     "core/test_targets.py",
+    "faults/test_checks.py",
+    "faults/test_plan.py",
 )
+BOOTED = {"e2e", "faults"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,7 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Booted installs first: they mostly wait, so a second worker has the core meanwhile, and
     what is left to share out at the end is short."""
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
+    items.sort(key=lambda item: BOOTED.isdisjoint(item.path.parts))
     if config.getoption("--second-shape"):
         items[:] = [item for item in items if not item.path.as_posix().endswith(SHAPELESS)]
 

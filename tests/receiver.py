@@ -80,6 +80,9 @@ def receiving() -> Iterator[Receiver]:
         # As long as a share of connections may come at once.
         request_queue_size = 512
 
+        def handle_error(self, *args: Any) -> None:
+            """Whoever posted did not wait for the answer."""
+
     server = Server(("127.0.0.1", 0), Handler)
     receiver = Receiver(url=f"http://127.0.0.1:{server.server_port}/hook")
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

@@ -27,7 +27,7 @@ Work = Callable[..., None]
 
 
 @pytest.fixture
-def call(api: Api, account: Account, carrier: StoryCarrier) -> Call:
+def call(clock: time_machine.Traveller, api: Api, account: Account, carrier: StoryCarrier) -> Call:
     agent = make_agent(account, carrier="story", greeting="Hi {{name}}", max_duration=60)
     body = {"agentId": agent.native_id, "toNumber": NUMBER, "params": {"name": "Ada"}}
     api.post("/api/v1/calls/send", {**body, "ringTimeout": 20})

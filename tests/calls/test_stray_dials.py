@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from agents.models import Account
 from calls import lifecycle
-from calls.carriers.base import CarrierError, CarrierUncertain, DialOrder
+from calls.carriers.base import Accepted, CarrierError, CarrierUncertain, DialOrder
 from calls.dialing import claim_asks, dialing
 from calls.models import Call, CallEvent, Dial, DialStatus
 from calls.questions import Reply
@@ -168,3 +168,58 @@ def test_an_acceptance_that_came_too_late_is_hung_up(
     work(for_=timedelta(seconds=5))
     assert [order.carrier_id for order in carrier.hung_up] == ["c-1"]
     assert Event.objects.count() == 1
+
+
+def test_an_end_that_was_reported_before_the_acceptance_is_no_stray(
+    api: Api, account: Account, carrier: StoryCarrier, work: Work
+) -> None:
+    """The carrier reports faster than it answers; the call is tried again as its rule says."""
+    rule = {"causes": ["busy"], "attempts": 2, "gaps": [60]}
+    agent = make_agent(account, carrier="story", retry=rule)
+    api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": NUMBER})
+    [job] = claim_asks(1, shares=Shares())
+    busy = Report(DialStatus.BUSY, timezone.now())
+    lifecycle.apply(dial_id=job.order.dial_id, report=busy)
+    dialing().begin()
+    dialing().record([Reply(job=job, outcome=carrier.accept(job.order))])
+    carrier.on_fetch = says((0, DialStatus.COMPLETED))
+    work()
+    assert carrier.hung_up == []
+    assert Dial.objects.count() == 2
+    assert Call.objects.get().status == "completed"
+
+
+def test_late_repeats_of_what_was_taken_at_the_second_asking_are_no_stray(
+    api: Api, account: Account, carrier: StoryCarrier, work: Work
+) -> None:
+    def busy_once(order: DialOrder) -> Accepted:
+        if order.ask == 1:
+            raise CarrierError("429", permanent=False, reason="carrier_busy")
+        return carrier.accept(order)
+
+    carrier.on_dial = busy_once
+    carrier.on_fetch = says((1, DialStatus.RINGING), (3, DialStatus.BUSY))
+    rule = {"causes": ["busy"], "attempts": 2, "gaps": [600]}
+    agent = make_agent(account, carrier="story", retry=rule)
+    api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": NUMBER})
+    work(for_=timedelta(minutes=1))
+    lifecycle.apply(dial_id=Dial.objects.get().id, report=late(DialStatus.RINGING))
+    assert Call.objects.get().status == "queued"
+    assert not Dial.objects.exclude(stray_since=None).exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "status"), [(DialStatus.RINGING, "queued"), (DialStatus.IN_PROGRESS, "failed")]
+)
+def test_what_was_known_before_we_hung_up_is_no_news_after_it(
+    api: Api, account: Account, carrier: StoryCarrier, work: Work, told: DialStatus, status: str
+) -> None:
+    """A worker that was held up writes down what it heard before another one hung up."""
+    carrier.on_fetch = says((1, DialStatus.RINGING))
+    rule = {"causes": ["no_answer"], "attempts": 2, "gaps": [600]}
+    agent = make_agent(account, carrier="story", retry=rule, ring_timeout=5)
+    api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": NUMBER})
+    work(for_=timedelta(minutes=1))
+    assert Dial.objects.get().reason == "ring_timeout"
+    lifecycle.apply(dial_id=Dial.objects.get().id, report=late(told))
+    assert Call.objects.get().status == status

@@ -71,10 +71,14 @@ class Process:
     def exit_code(self, *, seconds: float = PATIENCE_SECONDS) -> int:
         return self.popen.wait(timeout=seconds)
 
+    def send(self, what: signal.Signals) -> None:
+        """To it and its children."""
+        os.killpg(self.popen.pid, what)
+
     def kill(self) -> None:
         """As the kernel does when memory runs out: no warning, no farewell."""
         if self.is_running:
-            os.killpg(self.popen.pid, signal.SIGKILL)
+            self.send(signal.SIGKILL)
             self.popen.wait()
 
 
