@@ -6,6 +6,7 @@
 import argparse
 import importlib
 import os
+import signal
 import sys
 import tempfile
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ def main() -> None:
     arguments.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all of them by default")
     arguments.add_argument("--quick", action="store_true", help="a tenth of it, to try it out")
     given = arguments.parse_args()
+    # Whoever ends this ends what it started too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended"))
     parts = given.parts
     if given.quick:
         os.environ["BENCH_QUICK"] = "1"

@@ -23,6 +23,7 @@ from calls.orders import Credentials, credentials_of, dial_order
 from calls.questions import LEASE, Job, Reply
 from calls.queue import Lane
 from calls.shares import SLOTS, Shares
+from calls.taken import record_taken
 from core.drain import Drain
 from core.ids import new_id
 
@@ -35,6 +36,8 @@ MOST_ROUNDS = 4
 class Dialing(Drain[Job, Reply]):
     name = "calls.dial"
     slots = SLOTS
+    # What is asked together is mostly answered together, and then written down together.
+    gather_seconds = 0.005
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,6 +72,7 @@ class Dialing(Drain[Job, Reply]):
     def record(self, results: Sequence[Reply]) -> None:
         for reply in results:
             self._shares.free(reply.job.carrier, reply.job.account_id)
+        for reply in record_taken(results):
             ids = {"request_id": reply.job.request_id, "dial": str(reply.job.order.dial_id)}
             with structlog.contextvars.bound_contextvars(**ids):
                 try:

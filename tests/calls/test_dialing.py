@@ -27,7 +27,8 @@ Work = Callable[..., None]
 
 
 @pytest.fixture
-def call(clock: time_machine.Traveller, api: Api, account: Account, carrier: StoryCarrier) -> Call:
+def call(api: Api, account: Account, carrier: StoryCarrier, clock: time_machine.Traveller) -> Call:
+    """Placed under the clock that its test turns."""
     agent = make_agent(account, carrier="story", greeting="Hi {{name}}", max_duration=60)
     body = {"agentId": agent.native_id, "toNumber": NUMBER, "params": {"name": "Ada"}}
     api.post("/api/v1/calls/send", {**body, "ringTimeout": 20})
