@@ -15,14 +15,13 @@ from contextlib import ExitStack, contextmanager
 from statistics import median
 from typing import Any
 
+from bench.asked import claims, pages
 from bench.databases import own_database
 from bench.processes import ROOT
 from bench.rounds import IS_QUICK, ROUNDS, Figures
 
 SMALL, LARGE = 10_000, 100_000 if IS_QUICK else 1_000_000
 TIMES = 7
-# In both databases as many calls wait, or the claim would have more to do in one of them.
-WAITING = 200
 
 
 def measure() -> Figures:
@@ -63,10 +62,8 @@ def load(calls: int) -> None:
     from django.db import connection
 
     from bench import load
-    from bench.dial import make_waiting
 
     load.load(calls)
-    make_waiting(WAITING)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
 
@@ -105,7 +102,8 @@ def _timing() -> Iterator[list[float]]:
 
 
 def _questions() -> dict[str, Callable[[], object]]:
-    return {**_of_the_api(), **_of_workers(), **_of_operators()}
+    others = [*claims(), *pages()]
+    return {**_of_the_api(), **{one.name: one.do for one in others}}
 
 
 def _of_the_api() -> dict[str, Callable[[], object]]:
@@ -144,39 +142,6 @@ def _of_the_api() -> dict[str, Callable[[], object]]:
         )
     )
     return asks
-
-
-def _of_workers() -> dict[str, Callable[[], object]]:
-    from django.utils import timezone
-
-    from calls.dialing import claim_asks, claim_looks, dialing
-    from calls.shares import SLOTS, Shares
-    from webhooks import outbox
-
-    return {
-        "claim calls to dial": _undone(lambda: claim_asks(SLOTS, shares=Shares())),
-        "claim dials to look at": _undone(lambda: claim_looks(SLOTS, shares=Shares())),
-        "next dial that is due": dialing().next_due,
-        "claim deliveries": _undone(
-            lambda: outbox.lease_due(256, rooms={}, share=200, now=timezone.now())
-        ),
-        "next delivery that is due": lambda: outbox.next_due(now=timezone.now()),
-    }
-
-
-def _of_operators() -> dict[str, Callable[[], object]]:
-    from django.contrib.auth.models import User
-    from django.test import Client
-
-    from bench.load import pages
-
-    operator = User.objects.create_superuser(f"bench-{time.time_ns()}")
-    browser = Client(headers={"host": "localhost"})
-    browser.force_login(operator)
-    return {
-        f"admin, {name}": lambda path=path: _checked(browser.get(path), 200)  # type: ignore[misc]
-        for name, path in pages()
-    }
 
 
 def _undone(ask: Callable[[], object]) -> Callable[[], object]:

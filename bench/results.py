@@ -1,13 +1,13 @@
 """What was measured, on what, and what it is to reach."""
 
 import json
-import os
 import platform
-import subprocess
 import sys
 from pathlib import Path
 
 import django
+
+from bench.machine import commit, machine
 
 FOLDER = Path(__file__).resolve().parent
 REACH = {
@@ -51,18 +51,9 @@ def as_table(figures: dict[str, float]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def machine() -> str:
-    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
-
-
 def postgresql() -> str:
     from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version")
         return str(cursor.fetchone()[0])
-
-
-def commit() -> str:
-    line = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(line, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
