@@ -199,7 +199,7 @@ def _real_agents() -> QuerySet[Agent]:
 
 
 def mail() -> Iterable[Finding]:
-    if settings.EMAIL_BACKEND != SMTP or not _names_a_mail_server():
+    if settings.EMAIL_BACKEND != SMTP:
         return [ok("No mail server is set: nobody is told by mail.")]
     where = f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
     try:
@@ -217,10 +217,3 @@ def mail() -> Iterable[Finding]:
                 mend="Check host, port and encryption (TLS or SSL) of the mail settings.",
             )
         ]
-
-
-def _names_a_mail_server() -> bool:
-    # Django's own default is localhost, which is not to say that somebody set it.
-    return bool(settings.EMAIL_HOST) and bool(
-        settings.is_overridden("EMAIL_HOST")  # type: ignore[misc]
-    )

@@ -153,3 +153,9 @@ def test_a_number_is_no_text(api: Api, path: str, body: dict[str, object]) -> No
     answer = api.post(f"/api/v1/{path}", body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
     assert "Not a valid string." in answer.json()["error"]["fields"].values()
+
+
+@pytest.mark.parametrize(("length", "status"), [(20_000, 201), (20_001, 400)])
+def test_a_text_must_fit_as_it_was_sent(api: Api, length: int, status: int) -> None:
+    prompt = "x".ljust(length)
+    assert api.post("/api/v1/agents", {"name": "Reminders", "prompt": prompt}).status_code == status

@@ -60,7 +60,14 @@ class Cast:
 
     def ask(self, count: int, *, status: int = 200, seconds: float = 0.01, **fields: Any) -> None:
         """So many requests, as the middleware tells of them."""
-        answered = {"key_id": self.key.id, "surface": "native", "address": "203.0.113.7", **fields}
+        answered = {
+            "key_id": self.key.id,
+            "surface": "native",
+            "method": "GET",
+            "route": "/api/v1/account",
+            "address": "203.0.113.7",
+            **fields,
+        }
         for _ in range(count):
             usage.record(Answered(at=timezone.now(), status=status, seconds=seconds, **answered))
 

@@ -258,8 +258,9 @@ def test_a_mail_server(settings: Settings, password: str, status: str) -> None:
 
 
 def test_a_mail_server_that_is_not_there(settings: Settings, closed_port: int) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     assert "No mail server is set" in ask("mail").text
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", closed_port
     said = ask("mail")
     assert said.status == "failed"

@@ -1,6 +1,6 @@
 """A webhook, and real deliveries to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -43,6 +43,13 @@ class Endpoint:
             encrypted_secret=secrets.encrypt(new),
         )
         return new
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """Nearly the time of everybody else, for receivers look at their own clocks."""
+    with time_machine.travel(timezone.now(), tick=True) as coordinates:
+        yield coordinates
 
 
 @pytest.fixture
