@@ -43,8 +43,9 @@ class Conduct:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the product hears of all that happens."""
-        return self.tell not in ("tells_nothing", "forgets_the_end")
+        """Whether the product hears of all that happens, and before it gives the dial up."""
+        is_told = self.tell not in ("tells_nothing", "forgets_the_end")
+        return is_told and self.take != "takes_late"
 
 
 def conduct_of(number: str, *, nth: int, seed: int, is_quick: bool) -> Conduct:
