@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.utils import timezone
@@ -110,7 +111,7 @@ def test_nothing_happens_without_yes(
 
 
 @pytest.fixture
-def running_worker() -> Iterator[None]:
+def running_worker(clock: time_machine.Traveller) -> Iterator[None]:
     beat()
     yield
     cache.clear()
