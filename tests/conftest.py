@@ -54,9 +54,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Booted installs first: they mostly wait, so a second worker has the core meanwhile, and
     what is left to share out at the end is short."""
+    for item in items:
+        _set_the_clock_first(item)
     items.sort(key=lambda item: BOOTED.isdisjoint(item.path.parts))
     if config.getoption("--second-shape"):
         items[:] = [item for item in items if not item.path.as_posix().endswith(SHAPELESS)]
+
+
+def _set_the_clock_first(item: pytest.Item) -> None:
+    """What other fixtures make is made by the clock that the test turns, whatever their order."""
+    names: list[str] = getattr(item, "fixturenames", [])
+    if "clock" in names:
+        names.remove("clock")
+        names.insert(0, "clock")
 
 
 @pytest.fixture(autouse=True)

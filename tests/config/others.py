@@ -12,6 +12,7 @@ from agents.models import Account, Agent
 from calls.models import Call
 from core.ids import native_id
 from core.times import rfc3339
+from operations.models import AlertRule
 from tests.config.pages import every_admin, rows_of
 from tests.factories import make_account
 from webhooks.services import subscribe_zap
@@ -50,7 +51,11 @@ class Others:
         """Of theirs, or of the server's operators."""
         if kind == "auth/user":
             return User.objects.get_or_create(username="xerxes", is_superuser=True)[0]
-        return Group.objects.get(name="Support") if kind == "auth/group" else self.rows[kind]
+        if kind == "auth/group":
+            return Group.objects.get(name="Support")
+        if kind == "operations/alertrule":
+            return AlertRule.objects.get(kind="credits_low")
+        return self.rows[kind]
 
     def all_there_is(self) -> dict[str, Any]:
         """Every row of theirs, with every value."""

@@ -31,7 +31,7 @@ def test_a_page_to_add_something_says_so_and_offers_no_other(db: None) -> None:
     assert "addlink" in operator.read("agents/account/")
 
 
-@pytest.mark.parametrize(("top_ups", "leads_on"), [(48, False), (49, True)])
+@pytest.mark.parametrize(("top_ups", "leads_on"), [(23, False), (24, True)])
 def test_a_list_of_one_page_leads_to_no_other(
     account: Account, top_ups: int, leads_on: bool
 ) -> None:

@@ -24,9 +24,9 @@ from tests.operator import Operator
 from webhooks.models import Attempt, Delivery, Event, Subscription
 from webhooks.services import subscribe
 
-# Of a list, without the session and the operator: rows, perhaps a count, and related rows.
-MOST_OF_A_LIST = 8
-MOST_OF_A_PAGE = 14
+# Of a list, with the session, the operator and their second factor: rows, and related rows.
+MOST_OF_A_LIST = 9
+MOST_OF_A_PAGE = 15
 
 
 @pytest.fixture
