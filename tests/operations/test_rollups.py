@@ -30,10 +30,10 @@ Work = Callable[..., None]
 
 
 @pytest.fixture(autouse=True)
-def _soon_after() -> Iterator[None]:
+def clock() -> Iterator[time_machine.Traveller]:
     """It is the day after: figures of long ago are not kept."""
-    with time_machine.travel(AT + timedelta(days=1), tick=True):
-        yield
+    with time_machine.travel(AT + timedelta(days=1), tick=True) as coordinates:
+        yield coordinates
 
 
 def hours() -> list[tuple[datetime, str, int]]:
