@@ -1,15 +1,18 @@
 """Migrations, run by one process at a time however many start at once."""
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 # Any number, as long as nothing else in the database locks the same one.
 LOCK = 7_362_825
+AGAIN_SECONDS = 0.2
 
 
 def migrate() -> None:
@@ -22,7 +25,7 @@ def migrate() -> None:
 def _lock() -> Iterator[None]:
     if not settings.IS_SQLITE:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+            _wait_for_turn(cursor)
             try:
                 yield
             finally:
@@ -32,3 +35,13 @@ def _lock() -> Iterator[None]:
     with (settings.VAR_DIR / "migrate.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _wait_for_turn(cursor: CursorWrapper) -> None:
+    """Ask again and again: a statement that waits has a snapshot, and an index that is made beside
+    writers waits for the end of every snapshot."""
+    while True:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+        if cursor.fetchone() == (True,):
+            return
+        time.sleep(AGAIN_SECONDS)

@@ -1,12 +1,15 @@
 from django.db import migrations, models
 from django.db.models import F, Q
 
+from core.indexes import AddIndexBesideWriters
+
 
 class Migration(migrations.Migration):
+    atomic = False
     dependencies = [("webhooks", "0003_no_index_twice")]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexBesideWriters(
             model_name="delivery",
             index=models.Index(
                 F("status"),
