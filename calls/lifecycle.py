@@ -156,15 +156,16 @@ def apply(*, dial_id: UUID, report: Report) -> bool:
     return bool(steps)
 
 
-def refuse(*, dial_id: UUID, report: Report) -> bool:
-    """End a dial that the carrier refused; False where a report has said otherwise meanwhile."""
+def end_by_us(*, dial_id: UUID, report: Report, known: str) -> bool:
+    """End a dial by our word, which was judged by the status `known`; False where a report has
+    moved it on meanwhile, and what we thought may be wrong."""
     with transaction.atomic():
         call = Call.objects.select_for_update(of=("self",)).get(dials=dial_id)
         dial = Dial.objects.get(id=dial_id)
-        is_refused = dial.status == DialStatus.ASKING
-        if is_refused:
+        is_as_known = dial.status == known
+        if is_as_known:
             _take(call, dial, report)
-    return is_refused
+    return is_as_known
 
 
 def mark_stray(dial: Dial, *, now: datetime) -> None:

@@ -20,6 +20,8 @@ RECONCILE_AGAIN = timedelta(seconds=2)
 # A carrier that cannot be asked about a dial that is overdue: how often, and for how long, we try.
 UNREACHABLE_AGAIN = timedelta(seconds=15)
 UNREACHABLE_FOR = timedelta(minutes=5)
+# Reasons for which the carrier never heard of the order.
+NOT_REACHED = ("carrier_down", "lease_ran_out")
 
 
 def record(reply: Reply) -> None:
@@ -55,7 +57,7 @@ def _record_accepted(job: Job, accepted: Accepted, *, now: datetime) -> None:
 
 
 def _record_refusal(job: Job, error: CarrierError, *, now: datetime) -> None:
-    was_reached = error.reason != "carrier_down"
+    was_reached = error.reason not in NOT_REACHED
     line = "refused_by_carrier" if was_reached else "carrier_not_reached"
     _note(job, type=line, now=now, reason=error.reason)
     if error.permanent or job.order.ask >= MOST_ASKS or _is_cancel_requested(job):
@@ -106,11 +108,11 @@ def _in_order(reports: Iterable[Report]) -> list[Report]:
 
 def _end_canceled(job: Job, *, now: datetime) -> None:
     """It was hung up: before its answer it was canceled, after it a call as any other."""
-    status = Dial.objects.values_list("status", flat=True).get(id=job.order.dial_id)
-    if status == DialStatus.IN_PROGRESS:
-        _end(job, status=DialStatus.COMPLETED, reason="hung_up", now=now)
+    known = Dial.objects.values_list("status", flat=True).get(id=job.order.dial_id)
+    if known == DialStatus.IN_PROGRESS:
+        _end(job, status=DialStatus.COMPLETED, reason="hung_up", known=known, now=now)
     else:
-        _end(job, status=DialStatus.CANCELED, reason="on_request", now=now)
+        _end(job, status=DialStatus.CANCELED, reason="on_request", known=known, now=now)
 
 
 def _record_stray(job: Job, outcome: Outcome) -> None:
@@ -150,13 +152,20 @@ def _end_refused(job: Job, error: CarrierError, *, now: datetime) -> None:
     )
     canceled = Report(status=DialStatus.CANCELED, at=now, reason="on_request")
     report = canceled if _is_cancel_requested(job) else failed
-    if not lifecycle.refuse(dial_id=job.order.dial_id, report=report):
+    asking = DialStatus.ASKING
+    if not lifecycle.end_by_us(dial_id=job.order.dial_id, report=report, known=asking):
         _hold(job, due_at=now + RECONCILE_AGAIN)
 
 
-def _end(job: Job, *, status: DialStatus, reason: str, now: datetime) -> None:
+def _end(
+    job: Job, *, status: DialStatus, reason: str, now: datetime, known: str | None = None
+) -> None:
+    """End the dial, unless a report came in while the carrier was asked: then it is looked at
+    anew, for who answered meanwhile is neither uncanceled nor unknown."""
     report = Report(status=status, at=now, reason=reason)
-    lifecycle.apply(dial_id=job.order.dial_id, report=report)
+    known = known or job.status
+    if not lifecycle.end_by_us(dial_id=job.order.dial_id, report=report, known=known):
+        _hold(job, due_at=now)
 
 
 def _hold(
