@@ -157,12 +157,12 @@ def apply(*, dial_id: UUID, report: Report) -> bool:
 
 
 def end_by_us(*, dial_id: UUID, report: Report, known: str) -> bool:
-    """End a dial by our word, which was judged by the status `known`; False where a report has
-    moved it on meanwhile, and what we thought may be wrong."""
+    """End a dial by our word, which was judged by the status `known`; False where it has ended
+    already, or a report has moved it on and what we thought may be wrong."""
     with transaction.atomic():
         call = Call.objects.select_for_update(of=("self",)).get(dials=dial_id)
         dial = Dial.objects.get(id=dial_id)
-        is_as_known = dial.status == known
+        is_as_known = dial.status == known and dial.ended_at is None
         if is_as_known:
             _take(call, dial, report)
     return is_as_known
