@@ -12,7 +12,9 @@ from webhooks.models import Attempt, Event
 def erase_told(subjects: Sequence[str], *, fields: Mapping[str, object]) -> int:
     """Put `fields` in the place of what the events about these subjects say under the same names.
 
-    Receivers' answers go too: some say back what they were sent. How many events there were.
+    Receivers' answers go too: some say back what they were sent. So do the headers sent: a
+    signature is made of the body, and there are few enough numbers to try them all. How many events
+    there were.
     """
     events = list(Event.objects.select_for_update().filter(subject__in=subjects))
     for event in events:
@@ -20,7 +22,7 @@ def erase_told(subjects: Sequence[str], *, fields: Mapping[str, object]) -> int:
         event.zapier_body = event.zapier_body and _without(event.zapier_body, fields)
     Event.objects.bulk_update(events, ["body", "zapier_body"], batch_size=500)
     attempts = Attempt.objects.filter(delivery__event__in=events)
-    attempts.update(response_body="", response_headers={})
+    attempts.update(request_headers={}, response_body="", response_headers={})
     return len(events)
 
 

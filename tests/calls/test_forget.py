@@ -18,7 +18,7 @@ from calls.reports import Results
 from tests.factories import NUMBER, Api
 from tests.operator import Operator
 from tests.receiver import Receiver, Reply
-from webhooks.models import Delivery, Event
+from webhooks.models import Attempt, Delivery, Event
 from webhooks.services import subscribe, subscribe_zap
 
 Work = Callable[..., None]
@@ -80,6 +80,15 @@ def test_nothing_kept_says_whom_it_was_about(story: str) -> None:
     assert saying(PERSONAL) == []
     # Or they would be called again.
     assert saying(NUMBER) == saying(NUMBER[1:]) == ["calls.DoNotCall"]
+
+
+def test_no_signature_is_left_to_try_numbers_against(story: str) -> None:
+    signed = Attempt.objects.filter(request_headers__has_key="X-Trillet-Signature")
+    assert signed.count() == 5
+    forget(NUMBER)
+    assert not signed.exists()
+    assert saying("webhook-signature") == saying("v1,") == []
+    assert Attempt.objects.filter(response_status=200).count() == 5
 
 
 def test_what_happened_stays(story: str, api: Api) -> None:
