@@ -69,7 +69,8 @@ def forget(number: str, *, actor: str) -> Erasure:
     """Erase what is kept of the person with this number, in every account.
 
     Entries of do-not-call lists stay, without their notes: they are what keeps the person from
-    being called again. Raises InvalidNumber, and UnderWay while something has not ended.
+    being called again. Raises InvalidNumber, UnderWay while something has not ended, and BeingSent
+    while somebody is told of it.
     """
     number = to_e164(number)
     with transaction.atomic():

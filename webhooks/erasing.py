@@ -4,8 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 
 from django.db import transaction
+from django.utils import timezone
 
-from webhooks.models import Attempt, Event
+from webhooks.models import Attempt, Delivery, Event
+
+
+class BeingSent(Exception):
+    """A worker is posting an event of theirs, and will write down what it is answered."""
 
 
 @transaction.atomic
@@ -17,6 +22,7 @@ def erase_told(subjects: Sequence[str], *, fields: Mapping[str, object]) -> int:
     there were.
     """
     events = list(Event.objects.select_for_update().filter(subject__in=subjects))
+    _hold_back(events)
     for event in events:
         event.body = _without(event.body, fields)
         event.zapier_body = event.zapier_body and _without(event.zapier_body, fields)
@@ -24,6 +30,14 @@ def erase_told(subjects: Sequence[str], *, fields: Mapping[str, object]) -> int:
     attempts = Attempt.objects.filter(delivery__event__in=events)
     attempts.update(request_headers={}, response_body="", response_headers={})
     return len(events)
+
+
+def _hold_back(events: Sequence[Event]) -> None:
+    """Lock their deliveries, so that no worker leases one before the bodies are changed."""
+    theirs = Delivery.objects.filter(event__in=events)
+    free = theirs.not_being_sent(now=timezone.now()).select_for_update(skip_locked=True)
+    if busy := theirs.count() - len(free.values_list("id", flat=True)):
+        raise BeingSent(f"{busy} of its webhook deliveries are being sent")
 
 
 def _without(body: str, fields: Mapping[str, object]) -> str:

@@ -1,7 +1,9 @@
 """`forget`: nothing that is kept says any more whom it was about, and the books still add up."""
 
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from agents.models import Account, Agent, LedgerEntry
@@ -17,8 +20,9 @@ from calls.models import Call, Dial, DoNotCall, Erasure, IdempotencyKey, Message
 from calls.reports import Results
 from tests.factories import NUMBER, Api
 from tests.operator import Operator
-from tests.receiver import Receiver, Reply
-from webhooks.models import Attempt, Delivery, Event
+from tests.receiver import Received, Receiver, Reply
+from webhooks.delivery import deliveries
+from webhooks.models import Attempt, Delivery, Event, Subscription
 from webhooks.services import subscribe, subscribe_zap
 
 Work = Callable[..., None]
@@ -162,6 +166,44 @@ def test_what_is_still_to_be_told_is_told_without_them(
     late = receiver.requests[told:]
     assert len(late) == 5
     assert not [one for one in late if NUMBER.encode() in one.body or PERSONAL.encode() in one.body]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_refused_while_somebody_is_being_told(
+    api: Api, account: Account, agent: Agent, receiver: Receiver, work: Work
+) -> None:
+    """What the receiver answers is written down afterwards, and may say what it was told."""
+    tried = threading.Event()
+
+    def reply(received: Received) -> Reply:
+        tried.wait(20)
+        return Reply(200, body=received.body)
+
+    def send() -> None:
+        deliveries().run(linger=0)
+        connection.close()
+
+    subscribe(account, url=receiver.url, events=["call.completed"])
+    Subscription.objects.update(status="paused")
+    ordered(api, {"agentId": agent.native_id})
+    work()
+    Subscription.objects.update(status="enabled")
+    Delivery.objects.update(status="pending", next_attempt_at=timezone.now())
+    receiver.reply = reply
+    with ThreadPoolExecutor(1) as threads:
+        worker = threads.submit(send)
+        receiver.wait_for(1)
+        try:
+            with pytest.raises(CommandError, match="1 of its webhook deliveries are being sent"):
+                forget(NUMBER, "--cancel")
+            assert Call.objects.get().to_number == NUMBER
+        finally:
+            tried.set()
+        worker.result()
+
+    assert "webhooks.Attempt" in saying(NUMBER)
+    forget(NUMBER)
+    assert saying(NUMBER) == []
 
 
 @pytest.mark.parametrize("when", ["2", None])

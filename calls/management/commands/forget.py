@@ -12,6 +12,7 @@ from calls.models.erasure import digest_of
 from core.errors import InvalidNumber
 from core.phone import to_e164
 from core.times import rfc3339
+from webhooks.erasing import BeingSent
 
 
 class Command(BaseCommand):
@@ -44,6 +45,8 @@ class Command(BaseCommand):
         except UnderWay as error:
             then = "Try again in a minute." if cancels else "Wait, or cancel them with --cancel."
             raise CommandError(f"Nothing was erased: {error}. {then}") from None
+        except BeingSent as error:
+            raise CommandError(f"Nothing was erased: {error}. Try again in a minute.") from None
         self.stdout.write(
             f"Erased what {done.calls} calls, {done.messages} messages and {done.events} events "
             "said of the person."
