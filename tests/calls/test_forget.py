@@ -1,6 +1,7 @@
 """`forget`: nothing that is kept says any more whom it was about, and the books still add up."""
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -254,14 +255,38 @@ def test_the_same_order_again_rings_nobody(api: Api, agent: Agent, work: Work) -
     zap = {"agent_id": str(agent.id), "to_number": NUMBER, "call_id": str(agent.id)}
     assert api.post("/api/zapier/actions/outbound-call", zap).status_code == 200
     body = {"agentId": agent.native_id}
-    call_id = ordered(api, body, Idempotency_Key="k-1")
+    ordered(api, body, Idempotency_Key="k-1")
+    text = {**body, "toNumber": NUMBER, "message": "Hello"}
+    api.post("/api/v1/sms/send", text, Idempotency_Key="k-2")
+    assert not IdempotencyKey.objects.filter(fingerprint="").exists()
     work()
     forget(NUMBER)
+    # They are made of the order with its number, which could be found by trying.
+    assert [key.fingerprint for key in IdempotencyKey.objects.all()] == ["", ""]
 
     assert api.post("/api/zapier/actions/outbound-call", zap).status_code == 409
-    assert ordered(api, body, Idempotency_Key="k-1") == call_id
-    assert Call.objects.count() == 2
-    assert IdempotencyKey.objects.count() == 1
+    again = api.post("/api/v1/calls/send", {**body, "toNumber": NUMBER}, Idempotency_Key="k-1")
+    assert again.status_code == 409
+    assert api.post("/api/v1/sms/send", text, Idempotency_Key="k-2").status_code == 409
+    assert (Call.objects.count(), Message.objects.count()) == (2, 1)
+    assert IdempotencyKey.objects.count() == 2
+
+
+def test_nothing_is_left_to_find_an_operators_order_by_trying(agent: Agent, work: Work) -> None:
+    operator, path = Operator(), f"calls/call/place/{agent.id}/"
+    once = re.search(r'name="once" value="([^"]+)"', operator.read(path))
+    assert once
+    order = {"once": once[1], "mode": "test", "to_number": NUMBER}
+    operator.post(path, **order)
+    fingerprint = Call.objects.get().fingerprint
+    work()
+    assert set(saying(fingerprint)) == {"calls.Call", "calls.IdempotencyKey"}
+
+    forget(NUMBER)
+
+    assert saying(fingerprint) == []
+    operator.post(path, **order)
+    assert Call.objects.count() == 1
 
 
 def test_the_admin_shows_that_it_was_erased(account: Account, agent: Agent, story: str) -> None:
