@@ -14,6 +14,7 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
+from pytest_django import Settings
 
 from agents.models import Account, Agent, LedgerEntry
 from calls.lifecycle import keep_results
@@ -139,6 +140,20 @@ def test_it_is_written_down_who_did_it_and_when(story: str) -> None:
     assert (done.actor, done.calls, done.messages, done.events) == ("olivia", 1, 1, 4)
     assert "by olivia" in forget(NUMBER, "--when")
     assert forget(OTHER, "--when") == ""
+
+
+def test_it_is_found_after_the_key_of_its_digest_was_replaced(
+    story: str, settings: Settings
+) -> None:
+    forget(NUMBER, "--by", "olivia")
+    former = settings.SECRET_KEY
+
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "x" * 50, ["y" * 50, former]
+    assert "by olivia" in forget(NUMBER, "--when")
+    assert forget(OTHER, "--when") == ""
+
+    settings.SECRET_KEY_FALLBACKS = []
+    assert forget(NUMBER, "--when") == ""
 
 
 def test_what_comes_later_is_not_kept(story: str) -> None:

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from calls.forgetting import UnderWay, cancel_all, forget
 from calls.models import Erasure
-from calls.models.erasure import digest_of
+from calls.models.erasure import digests_of
 from core.errors import InvalidNumber
 from core.phone import to_e164
 from core.times import rfc3339
@@ -53,5 +53,5 @@ class Command(BaseCommand):
         )
 
     def _tell(self, number: str) -> None:
-        for done in Erasure.objects.filter(number_digest=digest_of(to_e164(number))):
+        for done in Erasure.objects.filter(number_digest__in=digests_of(to_e164(number))):
             self.stdout.write(f"{rfc3339(done.created_at)} by {done.actor}")
