@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.crypto import salted_hmac
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
@@ -144,8 +145,10 @@ class CallControls(FollowedAdmin):
         origin = Origin.of_operator(
             actor_of(request), account=account, mode=mode, meta=request.META
         )
-        # The same order from the same page is the same call, however often it is sent.
-        key = f"admin:{once}:{order.fingerprint}"
+        # The same order from the same page is the same call, however often it is sent. Keyed, for
+        # it outlives the erasure of the number that it is made of.
+        digest = salted_hmac("calls.admin.order", f"{once}:{order.fingerprint}", algorithm="sha256")
+        key = f"admin:{digest.hexdigest()}"
         call, was_placed, _ = place_call(order, origin=origin, idempotency_key=key)
         if was_placed:
             messages.info(request, "This call was placed already.")

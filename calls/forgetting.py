@@ -6,12 +6,12 @@ from typing import Any
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
-from django.db.models import F, QuerySet, Value
+from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Replace
 from django.utils import timezone
 
 from calls.errors import CallAlreadyEnded
-from calls.models import ERASED, TERMINAL, Call, DoNotCall, Erasure, Message
+from calls.models import ERASED, TERMINAL, Call, DoNotCall, Erasure, IdempotencyKey, Message
 from calls.models.erasure import digest_of
 from calls.services import cancel_call
 from core.phone import to_e164
@@ -69,7 +69,8 @@ def forget(number: str, *, actor: str) -> Erasure:
     """Erase what is kept of the person with this number, in every account.
 
     Entries of do-not-call lists stay, without their notes: they are what keeps the person from
-    being called again. Raises InvalidNumber, and UnderWay while something has not ended.
+    being called again. Raises InvalidNumber, UnderWay while something has not ended, and BeingSent
+    while somebody is told of it.
     """
     number = to_e164(number)
     with transaction.atomic():
@@ -82,6 +83,9 @@ def forget(number: str, *, actor: str) -> Erasure:
         events = erase_told([*_names(calls), *_names(messages)], fields=TOLD)
         Call.objects.filter(id__in=call_ids).update(**OF_CALLS)
         Message.objects.filter(id__in=message_ids).update(**OF_MESSAGES)
+        keys = IdempotencyKey.objects.filter(Q(call__in=call_ids) | Q(message__in=message_ids))
+        # It fits no order any more: one that comes again with such a key is refused.
+        keys.update(fingerprint="")
         DoNotCall.objects.filter(number=number).update(note="")
         _erase_history(Call, call_ids)
         _erase_history(Message, message_ids)

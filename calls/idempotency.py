@@ -9,6 +9,8 @@ from calls.errors import IdempotencyConflict
 from calls.models import IdempotencyKey
 
 KEPT = timedelta(hours=24)
+# Rows that one transaction deletes.
+BATCH = 1_000
 
 
 def claim_key(
@@ -47,5 +49,9 @@ def claim_key(
 
 
 def forget_idempotency_keys(*, now: datetime) -> int:
-    """Delete the keys that have been kept long enough; how many there were."""
-    return IdempotencyKey.objects.filter(created_at__lt=now - KEPT).delete()[0]
+    """Delete the keys that have been kept long enough, some at a time; how many there were."""
+    forgotten = 0
+    old = IdempotencyKey.objects.filter(created_at__lt=now - KEPT).order_by("created_at")
+    while ids := list(old.values_list("id", flat=True)[:BATCH]):
+        forgotten += IdempotencyKey.objects.filter(id__in=ids).delete()[0]
+    return forgotten

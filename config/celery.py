@@ -1,6 +1,8 @@
 """Celery: the broker wakes workers, the rows say what there is to do."""
 
 import os
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -39,7 +41,6 @@ def sweep() -> None:
 
 @app.task(name="prune")
 def prune() -> None:
-    from django.contrib.sessions.backends.db import SessionStore
     from django.utils import timezone
 
     from calls.idempotency import forget_idempotency_keys
@@ -47,11 +48,25 @@ def prune() -> None:
     from operations.pruning import forget_old_figures
     from operations.retention import prune_history
 
-    forget_idempotency_keys(now=timezone.now())
-    forget_old_figures(now=timezone.now())
-    forget_incidents(now=timezone.now())
-    SessionStore.clear_expired()
-    prune_history(now=timezone.now())
+    forgetting: list[Callable[..., object]] = [
+        forget_idempotency_keys,
+        forget_old_figures,
+        forget_incidents,
+        _forget_sessions,
+        prune_history,
+    ]
+    for forget in forgetting:
+        try:
+            forget(now=timezone.now())
+        except Exception:
+            # It would fail again in an hour: the others must not grow for ever because of it.
+            log.exception("not_pruned", step=forget.__name__)
+
+
+def _forget_sessions(*, now: datetime) -> None:
+    from django.contrib.sessions.models import Session
+
+    Session.objects.filter(expire_date__lt=now).delete()
 
 
 @setup_logging.connect

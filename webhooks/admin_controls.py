@@ -1,13 +1,14 @@
 """The operators' buttons about webhooks and deliveries: the same use cases as the API's."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
 from core.admin import ServiceAdmin, at, page_of
 from core.following import FollowedAdmin
 from webhooks.controls import recover, redeliver, redeliver_all, rotate_secret, send_test
+from webhooks.errors import DeliveryNotFound
 from webhooks.forms import RecoverForm
 from webhooks.models import Delivery, DeliveryQuerySet, Subscription, Surface
 from webhooks.services import change_subscription
@@ -153,7 +154,10 @@ class DeliveryControls(FollowedAdmin):
                 button="Redeliver",
                 variant="primary",
             )
-        redeliver(delivery)
+        try:
+            redeliver(delivery)
+        except DeliveryNotFound:
+            raise Http404 from None
         return self.done(request, delivery, message="It is sent again.")
 
     @action(

@@ -58,13 +58,16 @@ def redeliver(delivery: Delivery) -> Delivery:
 
     One that is being posted at this moment is left to that attempt: it is what was asked for, and
     if it fails it comes due again by itself. Raises WebhookNotFound where the subscription was
-    removed, and WebhookNotEnabled.
+    removed, WebhookNotEnabled, and DeliveryNotFound where it was too old and went just now.
     """
     if delivery.subscription.deleted_at:
         raise WebhookNotFound
     _check_enabled(delivery.subscription)
     make_due(Delivery.objects.filter(id=delivery.id))
-    delivery.refresh_from_db(fields=["status", "attempts", "next_attempt_at", "ended_at"])
+    try:
+        delivery.refresh_from_db(fields=["status", "attempts", "next_attempt_at", "ended_at"])
+    except Delivery.DoesNotExist:
+        raise DeliveryNotFound from None
     return delivery
 
 

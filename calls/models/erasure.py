@@ -1,5 +1,6 @@
 """That a person's data was erased: all that is left of it."""
 
+from django.conf import settings
 from django.db import models
 from django.utils.crypto import salted_hmac
 
@@ -28,5 +29,13 @@ class Erasure(models.Model):
         return f"{self.created_at} {self.actor}"
 
 
-def digest_of(number: str) -> str:
-    return salted_hmac("calls.erasure", number, algorithm="sha256").hexdigest()
+def digest_of(number: str, *, secret: str | None = None) -> str:
+    """Keyed with SECRET_KEY, where it is not another `secret`."""
+    keyed = salted_hmac("calls.erasure", number, secret=secret, algorithm="sha256")
+    return keyed.hexdigest()
+
+
+def digests_of(number: str) -> list[str]:
+    """What `digest_of` makes of it, or made while SECRET_KEY was one of SECRET_KEY_FALLBACKS."""
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return [digest_of(number, secret=key) for key in keys]

@@ -17,6 +17,7 @@ from core import heartbeat
 from core.admin import seconds
 from operations import rollups
 from operations.doctor.findings import Finding, failed, first_line, ok, warning
+from operations.running import is_running
 
 CONNECT_SECONDS = 2
 # How long a worker has to take a message that is sent to find out whether any does.
@@ -73,9 +74,8 @@ def _evicting(about: dict[str, object]) -> Iterator[Finding]:
 
 
 def worker() -> Iterable[Finding]:
-    heard = heartbeat.last_heard(heartbeat.WORKER)
-    if heard or (not settings.REDIS_URL and _are_figures_fresh()):
-        return [ok(f"Heard {_ago(heard)}.")]
+    if is_running(heartbeat.WORKER):
+        return [ok(f"Heard {_ago(heartbeat.last_heard(heartbeat.WORKER))}.")]
     if settings.REDIS_URL and _answers_a_message():
         return [ok("It took a message that was just sent.")]
     return [
@@ -87,9 +87,8 @@ def worker() -> Iterable[Finding]:
 
 
 def beat() -> Iterable[Finding]:
-    heard = heartbeat.last_heard(heartbeat.BEAT)
-    if heard or (not settings.REDIS_URL and _are_figures_fresh()):
-        return [ok(f"Heard {_ago(heard)}.")]
+    if is_running(heartbeat.BEAT):
+        return [ok(f"Heard {_ago(heartbeat.last_heard(heartbeat.BEAT))}.")]
     return [
         failed(
             "Not heard from for a minute: what is due later, retried or overdue waits.",
@@ -107,12 +106,6 @@ def _answers_a_message() -> bool:
             return True
         time.sleep(0.05)
     return False
-
-
-def _are_figures_fresh() -> bool:
-    """The embedded server keeps what is heard to itself; its figures are in the database."""
-    lag = rollups.lag(now=timezone.now())
-    return lag is not None and lag < heartbeat.HEARD_WITHIN
 
 
 def figures() -> Iterable[Finding]:

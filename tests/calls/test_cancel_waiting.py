@@ -1,6 +1,7 @@
 """`cancel_waiting`: of what a backup holds, nothing is dialled or sent a second time."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -9,12 +10,14 @@ import time_machine
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from pytest_django import Settings
 
 from agents.models import Account, Agent
 from calls.dialing import dialing
 from calls.models import Call, CallEvent, Dial, Message
 from core.heartbeat import beat
 from core.times import rfc3339
+from operations.models import Watermark
 from tests.factories import NUMBER, Api
 from webhooks.models import Event
 
@@ -126,6 +129,23 @@ def test_refuses_beside_a_worker(api: Api, agent: Agent) -> None:
 
     call.refresh_from_db()
     assert call.status == "queued"
+
+
+@pytest.mark.parametrize(("seconds", "refuses"), [(50, True), (61, False)])
+def test_refuses_beside_the_embedded_server(
+    api: Api, agent: Agent, settings: Settings, seconds: int, refuses: bool
+) -> None:
+    """It keeps its heartbeat to itself, and adds up figures every ten seconds."""
+    settings.REDIS_URL = ""
+    call = place(api, agent)
+    call_command("rebuild_rollups")
+    Watermark.objects.update(looked_at=timezone.now() - timedelta(seconds=seconds))
+
+    with pytest.raises(CommandError, match="stop all of them") if refuses else nullcontext():
+        call_command("cancel_waiting", yes=True)
+
+    call.refresh_from_db()
+    assert call.status == ("queued" if refuses else "canceled")
 
 
 @pytest.mark.parametrize("time", ["yesterday", "2026-11-25T12:00:00"])

@@ -1,7 +1,10 @@
 """`forget`: nothing that is kept says any more whom it was about, and the books still add up."""
 
 import json
+import re
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -9,7 +12,9 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
+from pytest_django import Settings
 
 from agents.models import Account, Agent, LedgerEntry
 from calls.lifecycle import keep_results
@@ -17,8 +22,9 @@ from calls.models import Call, Dial, DoNotCall, Erasure, IdempotencyKey, Message
 from calls.reports import Results
 from tests.factories import NUMBER, Api
 from tests.operator import Operator
-from tests.receiver import Receiver, Reply
-from webhooks.models import Delivery, Event
+from tests.receiver import Received, Receiver, Reply
+from webhooks.delivery import deliveries
+from webhooks.models import Attempt, Delivery, Event, Subscription
 from webhooks.services import subscribe, subscribe_zap
 
 Work = Callable[..., None]
@@ -82,6 +88,15 @@ def test_nothing_kept_says_whom_it_was_about(story: str) -> None:
     assert saying(NUMBER) == saying(NUMBER[1:]) == ["calls.DoNotCall"]
 
 
+def test_no_signature_is_left_to_try_numbers_against(story: str) -> None:
+    signed = Attempt.objects.filter(request_headers__has_key="X-Trillet-Signature")
+    assert signed.count() == 5
+    forget(NUMBER)
+    assert not signed.exists()
+    assert saying("webhook-signature") == saying("v1,") == []
+    assert Attempt.objects.filter(response_status=200).count() == 5
+
+
 def test_what_happened_stays(story: str, api: Api) -> None:
     def happened() -> list[Any]:
         columns = ["id", "status", "reason", "cost", "created_at", "ended_at"]
@@ -127,6 +142,20 @@ def test_it_is_written_down_who_did_it_and_when(story: str) -> None:
     assert forget(OTHER, "--when") == ""
 
 
+def test_it_is_found_after_the_key_of_its_digest_was_replaced(
+    story: str, settings: Settings
+) -> None:
+    forget(NUMBER, "--by", "olivia")
+    former = settings.SECRET_KEY
+
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "x" * 50, ["y" * 50, former]
+    assert "by olivia" in forget(NUMBER, "--when")
+    assert forget(OTHER, "--when") == ""
+
+    settings.SECRET_KEY_FALLBACKS = []
+    assert forget(NUMBER, "--when") == ""
+
+
 def test_what_comes_later_is_not_kept(story: str) -> None:
     forget(NUMBER)
     keep_results(dial_id=Dial.objects.get().id, results=Results(transcript=PERSONAL))
@@ -153,6 +182,44 @@ def test_what_is_still_to_be_told_is_told_without_them(
     late = receiver.requests[told:]
     assert len(late) == 5
     assert not [one for one in late if NUMBER.encode() in one.body or PERSONAL.encode() in one.body]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_refused_while_somebody_is_being_told(
+    api: Api, account: Account, agent: Agent, receiver: Receiver, work: Work
+) -> None:
+    """What the receiver answers is written down afterwards, and may say what it was told."""
+    tried = threading.Event()
+
+    def reply(received: Received) -> Reply:
+        tried.wait(20)
+        return Reply(200, body=received.body)
+
+    def send() -> None:
+        deliveries().run(linger=0)
+        connection.close()
+
+    subscribe(account, url=receiver.url, events=["call.completed"])
+    Subscription.objects.update(status="paused")
+    ordered(api, {"agentId": agent.native_id})
+    work()
+    Subscription.objects.update(status="enabled")
+    Delivery.objects.update(status="pending", next_attempt_at=timezone.now())
+    receiver.reply = reply
+    with ThreadPoolExecutor(1) as threads:
+        worker = threads.submit(send)
+        receiver.wait_for(1)
+        try:
+            with pytest.raises(CommandError, match="1 of its webhook deliveries are being sent"):
+                forget(NUMBER, "--cancel")
+            assert Call.objects.get().to_number == NUMBER
+        finally:
+            tried.set()
+        worker.result()
+
+    assert "webhooks.Attempt" in saying(NUMBER)
+    forget(NUMBER)
+    assert saying(NUMBER) == []
 
 
 @pytest.mark.parametrize("when", ["2", None])
@@ -203,14 +270,38 @@ def test_the_same_order_again_rings_nobody(api: Api, agent: Agent, work: Work) -
     zap = {"agent_id": str(agent.id), "to_number": NUMBER, "call_id": str(agent.id)}
     assert api.post("/api/zapier/actions/outbound-call", zap).status_code == 200
     body = {"agentId": agent.native_id}
-    call_id = ordered(api, body, Idempotency_Key="k-1")
+    ordered(api, body, Idempotency_Key="k-1")
+    text = {**body, "toNumber": NUMBER, "message": "Hello"}
+    api.post("/api/v1/sms/send", text, Idempotency_Key="k-2")
+    assert not IdempotencyKey.objects.filter(fingerprint="").exists()
     work()
     forget(NUMBER)
+    # They are made of the order with its number, which could be found by trying.
+    assert [key.fingerprint for key in IdempotencyKey.objects.all()] == ["", ""]
 
     assert api.post("/api/zapier/actions/outbound-call", zap).status_code == 409
-    assert ordered(api, body, Idempotency_Key="k-1") == call_id
-    assert Call.objects.count() == 2
-    assert IdempotencyKey.objects.count() == 1
+    again = api.post("/api/v1/calls/send", {**body, "toNumber": NUMBER}, Idempotency_Key="k-1")
+    assert again.status_code == 409
+    assert api.post("/api/v1/sms/send", text, Idempotency_Key="k-2").status_code == 409
+    assert (Call.objects.count(), Message.objects.count()) == (2, 1)
+    assert IdempotencyKey.objects.count() == 2
+
+
+def test_nothing_is_left_to_find_an_operators_order_by_trying(agent: Agent, work: Work) -> None:
+    operator, path = Operator(), f"calls/call/place/{agent.id}/"
+    once = re.search(r'name="once" value="([^"]+)"', operator.read(path))
+    assert once
+    order = {"once": once[1], "mode": "test", "to_number": NUMBER}
+    operator.post(path, **order)
+    fingerprint = Call.objects.get().fingerprint
+    work()
+    assert set(saying(fingerprint)) == {"calls.Call", "calls.IdempotencyKey"}
+
+    forget(NUMBER)
+
+    assert saying(fingerprint) == []
+    operator.post(path, **order)
+    assert Call.objects.count() == 1
 
 
 def test_the_admin_shows_that_it_was_erased(account: Account, agent: Agent, story: str) -> None:

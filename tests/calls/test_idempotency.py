@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from agents.models import Account, Agent
+from calls import idempotency
 from calls.idempotency import forget_idempotency_keys
 from calls.models import Call, IdempotencyKey
 from tests.factories import NUMBER, Api
@@ -93,6 +95,19 @@ def test_old_keys_are_forgotten(
     api.post(URL, body, Idempotency_Key="new")
     assert forget_idempotency_keys(now=timezone.now()) == 1
     assert IdempotencyKey.objects.get().key == "new"
+
+
+def test_old_keys_are_forgotten_some_at_a_time(
+    api: Api, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "BATCH", 2)
+    for key in "abcde":
+        api.post(URL, body, Idempotency_Key=key)
+    later = timezone.now() + timedelta(hours=25)
+    with CaptureQueriesContext(connection) as queries:
+        assert forget_idempotency_keys(now=later) == 5
+    assert len([one for one in queries if one["sql"].startswith("DELETE")]) == 3
+    assert not IdempotencyKey.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

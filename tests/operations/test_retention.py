@@ -8,14 +8,16 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from pytest_django import Settings
+from structlog.testing import capture_logs
 
 from agents.models import Account, Agent
 from calls.lifecycle import note
 from calls.models import Call, CallEvent
 from config.celery import prune
-from operations import retention
+from operations import pruning, retention
 from operations.models import CallRollup, Watermark
 from operations.retention import prune_history
+from operations.spans import Span
 from tests.factories import Api
 from tests.operations.conftest import EndCall
 from tests.receiver import Receiver
@@ -205,6 +207,22 @@ def test_the_hourly_task_prunes_and_forgets_sessions(
 
     assert left() == (0, 0, 0)
     assert [one.session_key for one in Session.objects.all()] == ["young"]
+
+
+def test_what_cannot_be_pruned_keeps_nothing_else(
+    tell: Callable[..., Delivery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruning, "KEPT_FOR", {Span.DAY: "for ever"})
+    tell(days=91)
+    count_all()
+    Session.objects.create(session_key="old", expire_date=timezone.now() - DAY)
+
+    with capture_logs() as logged:
+        prune()
+
+    assert left() == (0, 0, 0)
+    assert not Session.objects.exists()
+    assert [(one["event"], one["step"]) for one in logged] == [("not_pruned", "forget_old_figures")]
 
 
 def test_what_was_really_delivered_goes_too(

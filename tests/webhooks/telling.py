@@ -1,8 +1,11 @@
 """What tests of the webhook controls share."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from django.db import connection
 
 from agents.models import Agent
 from tests.receiver import Received, Receiver, Reply
@@ -35,3 +38,16 @@ def hanging_until(other: Receiver, *, has: int) -> Callable[[Received], Reply]:
         return Reply()
 
     return reply
+
+
+@contextmanager
+def pruned_before_an_update() -> Iterator[None]:
+    """All deliveries are gone, for their age, when somebody is about to change one."""
+
+    def prune(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith('UPDATE "webhooks_delivery"'):
+            Delivery.objects.all().delete()
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(prune):
+        yield

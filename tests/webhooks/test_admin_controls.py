@@ -11,6 +11,7 @@ from agents.models import Account, Agent
 from tests.agents.test_admin import shown_secret
 from tests.operator import Operator
 from tests.receiver import Receiver
+from tests.webhooks.telling import pruned_before_an_update
 from webhooks.models import Delivery, Event, Subscription
 from webhooks.services import publish, subscribe, subscribe_zap
 
@@ -177,6 +178,15 @@ def test_delivery_is_sent_again(
     Subscription.objects.update(status="paused")
     assert "/redeliver/" not in operator.read(f"{path}/change/")
     assert operator.post(f"{path}/redeliver/").status_code == 403
+
+
+def test_one_that_goes_for_its_age_meanwhile_is_not_found(
+    operator: Operator, agent: Agent, subscription: Subscription
+) -> None:
+    publish("call.completed", agent=agent, data={"callId": "call_1"})
+    path = f"webhooks/delivery/{Delivery.objects.get().id}/redeliver/"
+    with pruned_before_an_update():
+        assert operator.post(path).status_code == 404
 
 
 def test_selected_deliveries_are_sent_again(

@@ -15,7 +15,7 @@ from core.ids import new_id
 from core.times import rfc3339
 from tests.factories import Api
 from tests.receiver import Received, Receiver, Reply
-from tests.webhooks.telling import DELIVERIES, answer_of, tell
+from tests.webhooks.telling import DELIVERIES, answer_of, pruned_before_an_update, tell
 from webhooks.delivery import deliveries
 from webhooks.models import Delivery, Event, Subscription
 
@@ -106,6 +106,15 @@ def test_clicks_while_it_is_being_sent_do_not_send_it_twice(
     assert len(receiver.requests) == 1
     delivery.refresh_from_db()
     assert (delivery.status, delivery.attempts) == ("delivered", 1)
+
+
+def test_one_that_goes_for_its_age_meanwhile_is_not_found(
+    api: Api, agent: Agent, webhook: Subscription
+) -> None:
+    delivery = tell(agent)
+    with pruned_before_an_update():
+        answer = api.post(f"{DELIVERIES}/{delivery.id}/redeliver")
+    assert answer_of(answer) == (404, "delivery_not_found")
 
 
 @pytest.mark.parametrize("status", ["paused", "disabled"])

@@ -8,10 +8,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from calls.forgetting import UnderWay, cancel_all, forget
 from calls.models import Erasure
-from calls.models.erasure import digest_of
+from calls.models.erasure import digests_of
 from core.errors import InvalidNumber
 from core.phone import to_e164
 from core.times import rfc3339
+from webhooks.erasing import BeingSent
 
 
 class Command(BaseCommand):
@@ -44,11 +45,13 @@ class Command(BaseCommand):
         except UnderWay as error:
             then = "Try again in a minute." if cancels else "Wait, or cancel them with --cancel."
             raise CommandError(f"Nothing was erased: {error}. {then}") from None
+        except BeingSent as error:
+            raise CommandError(f"Nothing was erased: {error}. Try again in a minute.") from None
         self.stdout.write(
             f"Erased what {done.calls} calls, {done.messages} messages and {done.events} events "
             "said of the person."
         )
 
     def _tell(self, number: str) -> None:
-        for done in Erasure.objects.filter(number_digest=digest_of(to_e164(number))):
+        for done in Erasure.objects.filter(number_digest__in=digests_of(to_e164(number))):
             self.stdout.write(f"{rfc3339(done.created_at)} by {done.actor}")

@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from calls.restoring import Doubtful, cancel, doubtful
-from core.heartbeat import last_heard
+from core.heartbeat import WORKER
+from operations.running import is_running
 
 
 class Command(BaseCommand):
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         if not options["yes"]:
             self.stdout.write("Nothing is changed yet: say --yes to do it.")
             return
-        if last_heard():
+        if is_running(WORKER):
             raise CommandError(
                 "A worker was heard from within the last minute: stop all of them, and wait for it"
             )
