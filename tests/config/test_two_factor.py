@@ -95,6 +95,16 @@ def give(browser: Client, code: str, *, address: str = "192.0.2.1", next: str = 
     return browser.post(f"{CODE_PAGE}{query}", {"code": code}, REMOTE_ADDR=address)
 
 
+NEW_PASSWORD = "another horse, another battery"
+
+
+def change_password(browser: Client, *, old: str) -> Any:
+    return browser.post(
+        "/admin/password_change/",
+        {"old_password": old, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD},
+    )
+
+
 def is_in(browser: Client) -> bool:
     return browser.get("/admin/auth/user/").status_code == 200
 
@@ -403,6 +413,27 @@ def test_proofs_count_as_tries(enrolled: Person) -> None:
     assert SecondFactor.objects.exists()
 
 
+def test_the_password_is_not_guessed_where_it_is_changed(
+    olivia: Person, clock: time_machine.Traveller
+) -> None:
+    browser = olivia.log_in()
+    tries = [change_password(browser, old=f"wrong{n}") for n in range(6)]
+    assert [answer.status_code for answer in tries] == [200] * 5 + [429]
+    assert change_password(browser, old=PASSWORD).status_code == 429
+    # To look is no try.
+    assert browser.get("/admin/password_change/").status_code == 200
+    clock.shift(timedelta(seconds=int(tries[-1]["Retry-After"]) + 1))
+    assert change_password(browser, old=PASSWORD).status_code == 302
+
+
+def test_tries_at_the_password_are_tries_at_a_code(inside: Client) -> None:
+    for n in range(4):  # the fifth is the code that let one in
+        change_password(inside, old=f"wrong{n}")
+    answer = inside.post(OWN_PAGE, {"action": "remove", "proof": PASSWORD})
+    assert answer.status_code == 429
+    assert SecondFactor.objects.exists()
+
+
 # One's own ----------------------------------------------------------------------------------------
 
 
@@ -465,14 +496,10 @@ def test_turning_it_off(inside: Client, enrolled: Person) -> None:
 
 
 def test_a_new_password_keeps_the_step(inside: Client) -> None:
-    new = "another horse, another battery"
-    inside.post(
-        "/admin/password_change/",
-        {"old_password": PASSWORD, "new_password1": new, "new_password2": new},
-    )
+    change_password(inside, old=PASSWORD)
     assert is_in(inside)
     browser = Client()
-    browser.post("/admin/login/", {"username": "olivia", "password": new})
+    browser.post("/admin/login/", {"username": "olivia", "password": NEW_PASSWORD})
     assert browser.get("/admin/")["Location"].startswith(CODE_PAGE)
 
 
