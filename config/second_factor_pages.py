@@ -18,7 +18,15 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from agents import second_factor as factors
 from config.login import limited, seconds_to_wait_with_code
-from config.second_step import Step, destination, let_in, next_step, own_factor, user_of
+from config.second_step import (
+    Step,
+    destination,
+    gave_password_just_now,
+    let_in,
+    next_step,
+    own_factor,
+    user_of,
+)
 from core import secrets
 
 # In the session while an app is set up: its secret, encrypted, and whose place it takes.
@@ -44,6 +52,19 @@ class ProofForm(forms.Form):
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
     )
+    wrong = "Neither your password nor a code that can be used."
+
+
+class PasswordForm(ProofForm):
+    """For who has nothing else to prove it with yet."""
+
+    proof = forms.CharField(
+        label="Your password",
+        max_length=200,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
+    )
+    wrong = "This is not your password."
 
 
 # The second step ----------------------------------------------------------------------------------
@@ -73,22 +94,25 @@ def second_factor(site: AdminSite, request: HttpRequest) -> HttpResponse:
         return redirect(f"admin:{next_step(request).value}")
     if request.method == "POST":
         return _act(site, request)
-    return _manage(site, request) if own_factor(request) else _show_secret(site, request)
+    # A session may be somebody else's by now: with an app of theirs they would lock its owner out.
+    is_first = own_factor(request) is None and gave_password_just_now(request)
+    return _show_secret(site, request) if is_first else _ask(site, request)
 
 
 def _act(site: AdminSite, request: HttpRequest) -> HttpResponse:
     action = request.POST.get("action", "")
     if action == "confirm":
         return _confirm(site, request)
-    if own_factor(request) is None or action not in CHANGES:
+    allowed = CHANGES if own_factor(request) else BEGINNINGS
+    if action not in allowed:
         return redirect("admin:second_factor")
     if seconds := seconds_to_wait_with_code(request):
         return limited(site, request, seconds=seconds)
-    form = ProofForm(request.POST)
+    form = _proof_form(request)
     if not form.is_valid() or not _is_proven(request, form.cleaned_data["proof"]):
-        form.add_error("proof", "Neither your password nor a code that can be used.")
-        return _manage(site, request, form=form)
-    return CHANGES[action](site, request)
+        form.add_error("proof", form.wrong)
+        return _ask(site, request, form=form)
+    return allowed[action](site, request)
 
 
 def _is_proven(request: HttpRequest, proof: str) -> bool:
@@ -96,16 +120,20 @@ def _is_proven(request: HttpRequest, proof: str) -> bool:
     return request.user.check_password(proof) or bool(factor and factor.takes(proof))
 
 
-def _manage(
-    site: AdminSite, request: HttpRequest, *, form: ProofForm | None = None
-) -> HttpResponse:
+def _proof_form(request: HttpRequest) -> ProofForm:
+    kind = ProofForm if own_factor(request) else PasswordForm
+    return kind(request.POST or None)
+
+
+def _ask(site: AdminSite, request: HttpRequest, *, form: ProofForm | None = None) -> HttpResponse:
+    """For proof, and what is to be done with it."""
     factor = own_factor(request)
     left = factor.recovery_codes.count() if factor else 0
     return _page(
         site,
         request,
         "second_factor",
-        form=form or ProofForm(),
+        form=form or _proof_form(request),
         factor=factor,
         left=left,
         may_remove=not settings.REQUIRE_TWO_FACTOR,
@@ -171,11 +199,14 @@ def _remove(site: AdminSite, request: HttpRequest) -> HttpResponse:
     return redirect("admin:index")
 
 
-CHANGES: dict[str, Callable[[AdminSite, HttpRequest], HttpResponse]] = {
+Change = Callable[[AdminSite, HttpRequest], HttpResponse]
+# What takes proof: of who has an app, and of who has none yet.
+CHANGES: dict[str, Change] = {
     "replace": _show_secret,
     "codes": _renew_codes,
     "remove": _remove,
 }
+BEGINNINGS: dict[str, Change] = {"begin": _show_secret}
 
 
 def _show_codes(site: AdminSite, request: HttpRequest, codes: list[str]) -> HttpResponse:

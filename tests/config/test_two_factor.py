@@ -181,6 +181,54 @@ def test_each_look_is_another_secret_and_a_wrong_code_shows_none(olivia: Person)
     assert SecondFactor.objects.exists()
 
 
+@pytest.mark.parametrize("is_required", [False, True])
+def test_the_first_app_takes_the_password_again(
+    olivia: Person, clock: time_machine.Traveller, settings: Settings, is_required: bool
+) -> None:
+    settings.REQUIRE_TWO_FACTOR = is_required
+    browser = olivia.log_in()
+    clock.shift(timedelta(minutes=5))
+    page = browser.get(OWN_PAGE).content.decode()
+    assert "Your password" in page
+    assert "a code" not in page
+    for action in ("begin", "replace", "codes", "remove", "confirm"):
+        for proof in ("", "wrong"):
+            fields = {"action": action, "proof": proof, "code": "000000"}
+            clock.shift(timedelta(minutes=1))
+            page = browser.post(OWN_PAGE, fields, follow=True).content.decode()
+            assert "Your password" in page
+            assert "od-qr" not in page
+    assert "second_factor_to_come" not in browser.session
+
+    answer = browser.post(OWN_PAGE, {"action": "begin", "proof": PASSWORD})
+    secret = secret_in(answer.content.decode())
+    browser.post(OWN_PAGE, {"action": "confirm", "code": code_of(secret)})
+
+    assert SecondFactor.objects.exists()
+    assert is_in(browser)
+
+
+def test_a_session_without_its_password_sets_up_nothing(olivia: Person) -> None:
+    browser = Client()
+    browser.force_login(olivia.user)
+    assert "od-qr" not in browser.get(OWN_PAGE).content.decode()
+    tries = [browser.post(OWN_PAGE, {"action": "begin", "proof": f"{n}"}) for n in range(6)]
+    assert [answer.status_code for answer in tries] == [200] * 5 + [429]
+    assert "This is not your password." in tries[0].content.decode()
+
+
+def test_a_password_just_given_is_not_asked_for_again(
+    olivia: Person, clock: time_machine.Traveller
+) -> None:
+    browser = olivia.log_in()
+    clock.shift(timedelta(minutes=4, seconds=59))
+    secret = secret_in(browser.get(OWN_PAGE).content.decode())
+    # Finding and scanning may take longer; nobody who comes later sees this secret.
+    clock.shift(timedelta(minutes=10))
+    browser.post(OWN_PAGE, {"action": "confirm", "code": code_of(secret)})
+    assert SecondFactor.objects.exists()
+
+
 # The second step ----------------------------------------------------------------------------------
 
 
