@@ -295,6 +295,8 @@ if "DEFAULT_FROM_EMAIL" in os.environ and not is_mail_address(DEFAULT_FROM_EMAIL
 for _address in ALERT_EMAILS:
     if not is_mail_address(_address):
         raise ImproperlyConfigured(f"ALERT_EMAILS takes mail addresses; {_address} is none")
+if len(ALERT_EMAILS) > 20:  # operations/telling.py: each of them takes time of a lease
+    raise ImproperlyConfigured("ALERT_EMAILS takes at most 20 addresses; name a mailing list")
 if ALERT_EMAILS and not EMAIL_URL:
     raise ImproperlyConfigured("ALERT_EMAILS needs EMAIL_URL, the server that takes the mail")
 

@@ -84,6 +84,7 @@ def start(folder: Path, *options: str, **environment: str) -> subprocess.Complet
             {"EMAIL_URL": "smtp://mail.example.org", "ALERT_EMAILS": "ops@example.org,ops"},
             "ALERT_EMAILS takes mail addresses; ops is none",
         ),
+        ({"ALERT_EMAILS": ",".join(["ops@example.org"] * 21)}, "takes at most 20 addresses"),
         ({"DEFAULT_FROM_EMAIL": "Outdial"}, "DEFAULT_FROM_EMAIL must be"),
         ({"OPERATOR_WEBHOOK_URL": "https://ops.example.org"}, "set both, or none"),
         ({"OPERATOR_WEBHOOK_SECRET": "whsec_cw=="}, "set both, or none"),
