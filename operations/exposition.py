@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 from django.views.decorators.http import require_safe
@@ -30,7 +30,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     try:
         registry.register(Metrics())
         return HttpResponse(encode(registry), content_type=content_type)
-    except DatabaseError as error:
+    except Error as error:
         log.warning("metrics_not_read", error=type(error).__name__)
         return HttpResponse("The database does not answer\n", status=503, content_type=PLAIN)
 

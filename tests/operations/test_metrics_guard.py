@@ -4,7 +4,7 @@ import ipaddress
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.test import Client
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from pytest_django import Settings
@@ -141,9 +141,10 @@ def test_openmetrics_is_spoken_too() -> None:
     assert "outdial_calls_ended" in {family.name for family in families}
 
 
-def test_a_database_that_is_away_is_said_so() -> None:
+@pytest.mark.parametrize("kind", [OperationalError, InterfaceError])
+def test_a_database_that_is_away_is_said_so(kind: type[Exception]) -> None:
     def lose(*_: Any) -> None:
-        raise OperationalError("gone")
+        raise kind("gone")
 
     with connection.execute_wrapper(lose):
         answer = ask()
