@@ -439,6 +439,26 @@ def test_twenty_tries_an_hour(enrolled: Person, clock: time_machine.Traveller) -
     assert 20 <= judged <= 40
 
 
+def test_twenty_tries_an_hour_without_its_cache(
+    enrolled: Person, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": "redis://127.0.0.1:1",
+        }
+    }
+    seconds = 0.0  # what these windows go by
+    monkeypatch.setattr(time, "monotonic", lambda: seconds)
+    browser, statuses = enrolled.log_in(), []
+    for n in range(22):
+        seconds += 61
+        statuses.append(give(browser, "000000", address=f"192.0.2.{n}").status_code)
+    assert statuses == [200] * 20 + [429] * 2
+    seconds += 3600
+    assert give(browser, "000000").status_code == 200
+
+
 def test_ten_tries_of_an_address() -> None:
     people = [Person(f"user{n}") for n in range(3)]
     for one in people:
