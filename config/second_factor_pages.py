@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import segno
+from cryptography.fernet import InvalidToken
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -164,11 +165,9 @@ def _show_secret(site: AdminSite, request: HttpRequest) -> HttpResponse:
 
 
 def _confirm(site: AdminSite, request: HttpRequest) -> HttpResponse:
-    kept, factor = request.session.get(SETTING_UP), own_factor(request)
-    # Without proof nobody takes the place of an app that was set up elsewhere meanwhile.
-    if not kept or kept["instead_of"] != (factor and factor.pk):
+    secret, form = _secret_to_come(request), CodeForm(request.POST)
+    if secret is None:
         return redirect("admin:second_factor")
-    secret, form = secrets.decrypt(kept["secret"]), CodeForm(request.POST)
     code = form.cleaned_data["code"].replace(" ", "") if form.is_valid() else ""
     step = factors.step_of(code, secret=secret) if code else None
     if step is None:
@@ -181,6 +180,18 @@ def _confirm(site: AdminSite, request: HttpRequest) -> HttpResponse:
     let_in(request, new)
     _note(site, request, "Set up two-factor login.")
     return _show_codes(site, request, codes)
+
+
+def _secret_to_come(request: HttpRequest) -> str | None:
+    """What `_show_secret` showed; None where it has to be begun again."""
+    kept, factor = request.session.get(SETTING_UP), own_factor(request)
+    # Without proof nobody takes the place of an app that was set up elsewhere meanwhile.
+    if not kept or kept["instead_of"] != (factor and factor.pk):
+        return None
+    try:
+        return secrets.decrypt(kept["secret"])
+    except InvalidToken:  # its key was taken out of ENCRYPTION_KEYS meanwhile
+        return None
 
 
 def _renew_codes(site: AdminSite, request: HttpRequest) -> HttpResponse:

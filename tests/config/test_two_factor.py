@@ -229,6 +229,20 @@ def test_a_password_just_given_is_not_asked_for_again(
     assert SecondFactor.objects.exists()
 
 
+def test_without_the_key_of_its_secret_it_begins_again(olivia: Person, settings: Settings) -> None:
+    browser = olivia.log_in()
+    lost = secret_in(browser.get(OWN_PAGE).content.decode())
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+
+    answer = browser.post(OWN_PAGE, {"action": "confirm", "code": code_of(lost)})
+
+    assert answer["Location"] == OWN_PAGE
+    assert not SecondFactor.objects.exists()
+    olivia.enrol(browser)
+    assert olivia.secret != lost
+    assert SecondFactor.objects.exists()
+
+
 # The second step ----------------------------------------------------------------------------------
 
 
