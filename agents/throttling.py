@@ -119,13 +119,13 @@ class _LocalWindows:
         self._lock = threading.Lock()
         self._windows: dict[str, tuple[float, int]] = {}
 
-    def count(self, name: str) -> tuple[int, float]:
+    def count(self, name: str, *, seconds: int = WINDOW_SECONDS) -> tuple[int, float]:
         now = time.monotonic()
         with self._lock:
             ends, count = self._windows.get(name, (0.0, 0))
             if ends <= now:
                 self._forget_ended(now)
-                ends, count = now + WINDOW_SECONDS, 0
+                ends, count = now + seconds, 0
             self._windows[name] = ends, count + 1
         return count + 1, ends - now
 
@@ -142,9 +142,9 @@ class _LocalWindows:
 _local = _LocalWindows()
 
 
-def count_locally(name: str) -> tuple[int, float]:
-    """Count once in this process's own window: its count, and the seconds it has left."""
-    return _local.count(name)
+def count_locally(name: str, *, seconds: int) -> tuple[int, float]:
+    """Count once in this process's own window of `seconds`: its count, and what it has left."""
+    return _local.count(name, seconds=seconds)
 
 
 def forget_local_counts() -> None:

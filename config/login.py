@@ -14,6 +14,9 @@ from agents.throttling import count_locally
 
 log = structlog.get_logger(__name__)
 
+# Of the periods of settings.LOGIN_LIMITS.
+SECONDS = {"m": 60, "h": 3600}
+
 
 def seconds_to_wait(request: HttpRequest) -> int:
     """Count this try; how long the next one has to wait, 0 where it may be judged now.
@@ -68,6 +71,6 @@ def _wait(request: HttpRequest, group: str, *, of: str) -> int:
     except Exception as broken:
         # Passwords can be guessed, so without the cache this process counts for itself.
         log.warning("limit_counted_locally", error=type(broken).__name__)
-        count, left = count_locally(f"{group}:{of}")
+        count, left = count_locally(f"{group}:{of}", seconds=SECONDS[period])
         return max(math.ceil(left), 1) if count > limit else 0
     return max(int(usage["time_left"]), 1) if usage and usage["should_limit"] else 0

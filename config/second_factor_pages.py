@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import segno
+from cryptography.fernet import InvalidToken
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -18,7 +19,15 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from agents import second_factor as factors
 from config.login import limited, seconds_to_wait_with_code
-from config.second_step import Step, destination, let_in, next_step, own_factor, user_of
+from config.second_step import (
+    Step,
+    destination,
+    gave_password_just_now,
+    let_in,
+    next_step,
+    own_factor,
+    user_of,
+)
 from core import secrets
 
 # In the session while an app is set up: its secret, encrypted, and whose place it takes.
@@ -44,6 +53,19 @@ class ProofForm(forms.Form):
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
     )
+    wrong = "Neither your password nor a code that can be used."
+
+
+class PasswordForm(ProofForm):
+    """For who has nothing else to prove it with yet."""
+
+    proof = forms.CharField(
+        label="Your password",
+        max_length=200,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
+    )
+    wrong = "This is not your password."
 
 
 # The second step ----------------------------------------------------------------------------------
@@ -73,22 +95,25 @@ def second_factor(site: AdminSite, request: HttpRequest) -> HttpResponse:
         return redirect(f"admin:{next_step(request).value}")
     if request.method == "POST":
         return _act(site, request)
-    return _manage(site, request) if own_factor(request) else _show_secret(site, request)
+    # A session may be somebody else's by now: with an app of theirs they would lock its owner out.
+    is_first = own_factor(request) is None and gave_password_just_now(request)
+    return _show_secret(site, request) if is_first else _ask(site, request)
 
 
 def _act(site: AdminSite, request: HttpRequest) -> HttpResponse:
     action = request.POST.get("action", "")
     if action == "confirm":
         return _confirm(site, request)
-    if own_factor(request) is None or action not in CHANGES:
+    allowed = CHANGES if own_factor(request) else BEGINNINGS
+    if action not in allowed:
         return redirect("admin:second_factor")
     if seconds := seconds_to_wait_with_code(request):
         return limited(site, request, seconds=seconds)
-    form = ProofForm(request.POST)
+    form = _proof_form(request)
     if not form.is_valid() or not _is_proven(request, form.cleaned_data["proof"]):
-        form.add_error("proof", "Neither your password nor a code that can be used.")
-        return _manage(site, request, form=form)
-    return CHANGES[action](site, request)
+        form.add_error("proof", form.wrong)
+        return _ask(site, request, form=form)
+    return allowed[action](site, request)
 
 
 def _is_proven(request: HttpRequest, proof: str) -> bool:
@@ -96,16 +121,20 @@ def _is_proven(request: HttpRequest, proof: str) -> bool:
     return request.user.check_password(proof) or bool(factor and factor.takes(proof))
 
 
-def _manage(
-    site: AdminSite, request: HttpRequest, *, form: ProofForm | None = None
-) -> HttpResponse:
+def _proof_form(request: HttpRequest) -> ProofForm:
+    kind = ProofForm if own_factor(request) else PasswordForm
+    return kind(request.POST or None)
+
+
+def _ask(site: AdminSite, request: HttpRequest, *, form: ProofForm | None = None) -> HttpResponse:
+    """For proof, and what is to be done with it."""
     factor = own_factor(request)
     left = factor.recovery_codes.count() if factor else 0
     return _page(
         site,
         request,
         "second_factor",
-        form=form or ProofForm(),
+        form=form or _proof_form(request),
         factor=factor,
         left=left,
         may_remove=not settings.REQUIRE_TWO_FACTOR,
@@ -136,11 +165,9 @@ def _show_secret(site: AdminSite, request: HttpRequest) -> HttpResponse:
 
 
 def _confirm(site: AdminSite, request: HttpRequest) -> HttpResponse:
-    kept, factor = request.session.get(SETTING_UP), own_factor(request)
-    # Without proof nobody takes the place of an app that was set up elsewhere meanwhile.
-    if not kept or kept["instead_of"] != (factor and factor.pk):
+    secret, form = _secret_to_come(request), CodeForm(request.POST)
+    if secret is None:
         return redirect("admin:second_factor")
-    secret, form = secrets.decrypt(kept["secret"]), CodeForm(request.POST)
     code = form.cleaned_data["code"].replace(" ", "") if form.is_valid() else ""
     step = factors.step_of(code, secret=secret) if code else None
     if step is None:
@@ -153,6 +180,18 @@ def _confirm(site: AdminSite, request: HttpRequest) -> HttpResponse:
     let_in(request, new)
     _note(site, request, "Set up two-factor login.")
     return _show_codes(site, request, codes)
+
+
+def _secret_to_come(request: HttpRequest) -> str | None:
+    """What `_show_secret` showed; None where it has to be begun again."""
+    kept, factor = request.session.get(SETTING_UP), own_factor(request)
+    # Without proof nobody takes the place of an app that was set up elsewhere meanwhile.
+    if not kept or kept["instead_of"] != (factor and factor.pk):
+        return None
+    try:
+        return secrets.decrypt(kept["secret"])
+    except InvalidToken:  # its key was taken out of ENCRYPTION_KEYS meanwhile
+        return None
 
 
 def _renew_codes(site: AdminSite, request: HttpRequest) -> HttpResponse:
@@ -171,11 +210,14 @@ def _remove(site: AdminSite, request: HttpRequest) -> HttpResponse:
     return redirect("admin:index")
 
 
-CHANGES: dict[str, Callable[[AdminSite, HttpRequest], HttpResponse]] = {
+Change = Callable[[AdminSite, HttpRequest], HttpResponse]
+# What takes proof: of who has an app, and of who has none yet.
+CHANGES: dict[str, Change] = {
     "replace": _show_secret,
     "codes": _renew_codes,
     "remove": _remove,
 }
+BEGINNINGS: dict[str, Change] = {"begin": _show_secret}
 
 
 def _show_codes(site: AdminSite, request: HttpRequest, codes: list[str]) -> HttpResponse:

@@ -3,6 +3,7 @@
 Whoever is not in reaches nothing of the admin but the page of the next step, and the way out.
 """
 
+from datetime import timedelta
 from enum import Enum
 from typing import cast
 from urllib.parse import urlencode
@@ -12,6 +13,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from agents.second_factor import SecondFactor, factor_of
@@ -19,6 +21,10 @@ from agents.second_factor import SecondFactor, factor_of
 # In the session: the id of the factor that was proven, or that one has yet to be.
 KEY = "second_factor"
 WAITING = 0
+# In the session: when the password was given, in seconds since 1970, and how long that proves
+# that whoever uses the session is who logged in.
+PASSWORD_AT = "password_given_at"  # noqa: S105 - no password
+PASSWORD_LASTS = timedelta(minutes=5)
 
 
 class Step(Enum):
@@ -54,10 +60,16 @@ def own_factor(request: HttpRequest) -> SecondFactor | None:
 
 def begin(request: HttpRequest) -> None:
     """The password was right just now: who has a second factor proves it, whatever was before."""
+    request.session[PASSWORD_AT] = timezone.now().timestamp()
     if own_factor(request):
         request.session[KEY] = WAITING
     else:
         request.session.pop(KEY, None)
+
+
+def gave_password_just_now(request: HttpRequest) -> bool:
+    passed = timezone.now().timestamp() - float(request.session.get(PASSWORD_AT, 0))
+    return 0 <= passed < PASSWORD_LASTS.total_seconds()
 
 
 def let_in(request: HttpRequest, factor: SecondFactor) -> None:

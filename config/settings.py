@@ -288,13 +288,19 @@ EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HO
 EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.get("EMAIL_USE_TLS", False), _mail.get("EMAIL_USE_SSL", False)
 EMAIL_PORT = _mail["EMAIL_PORT"] or (587 if EMAIL_USE_TLS else 465 if EMAIL_USE_SSL else 25)
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL") or f"outdial@{_public.hostname or 'localhost'}"
+# Mail servers refuse a sender whose domain is an IP address, or a name without a dot.
+_sender = f"outdial@{_public.hostname}"
+DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL") or (
+    _sender if is_mail_address(_sender) else "outdial@localhost"
+)
 ALERT_EMAILS = items("ALERT_EMAILS")
-if "DEFAULT_FROM_EMAIL" in os.environ and not is_mail_address(DEFAULT_FROM_EMAIL):
+if not is_mail_address(DEFAULT_FROM_EMAIL):
     raise ImproperlyConfigured("DEFAULT_FROM_EMAIL must be an address like outdial@example.org")
 for _address in ALERT_EMAILS:
     if not is_mail_address(_address):
         raise ImproperlyConfigured(f"ALERT_EMAILS takes mail addresses; {_address} is none")
+if len(ALERT_EMAILS) > 20:  # operations/telling.py: each of them takes time of a lease
+    raise ImproperlyConfigured("ALERT_EMAILS takes at most 20 addresses; name a mailing list")
 if ALERT_EMAILS and not EMAIL_URL:
     raise ImproperlyConfigured("ALERT_EMAILS needs EMAIL_URL, the server that takes the mail")
 

@@ -47,6 +47,17 @@ class OutdialAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no 
             begin(request)
         return answer
 
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """It asks for the password in use, which is proof elsewhere: so each try counts as one."""
+        from config.login import limited, seconds_to_wait_with_code
+
+        if request.method == "POST" and (seconds := seconds_to_wait_with_code(request)):
+            return limited(self, request, seconds=seconds)
+        answer: HttpResponse = super().password_change(request, extra_context)
+        return answer
+
     def has_permission(self, request: HttpRequest) -> bool:
         from config.second_step import is_let_in
 

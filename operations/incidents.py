@@ -49,7 +49,10 @@ def _check(kind: Kind, *, now: datetime) -> None:
     opened = list(_see(rule, found, standing, now=now))
     resolved = list(_miss(rule, found, standing, now=now))
     write_notices(kind, tells=Notice.Tells.OPENED, incidents=opened, now=now)
-    write_notices(kind, tells=Notice.Tells.RESOLVED, incidents=resolved, now=now)
+    if (
+        rule.is_on
+    ):  # whoever turns it off knows; that the trouble is over would be no news but a lie
+        write_notices(kind, tells=Notice.Tells.RESOLVED, incidents=resolved, now=now)
 
 
 def _find(kind: Kind, rule: AlertRule, *, now: datetime) -> Iterable[Finding]:

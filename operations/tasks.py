@@ -19,4 +19,4 @@ def roll_up() -> None:
 @shared_task(name="operations.alert")
 def alert() -> None:
     incidents.check(now=timezone.now())
-    telling.send_due(now=timezone.now())
+    telling.send_due()

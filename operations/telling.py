@@ -6,8 +6,9 @@ A claim is a lease: what a worker that died had claimed comes due again.
 import queue
 import smtplib
 import ssl
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -40,36 +41,46 @@ RETRIES = (
     timedelta(hours=8),
     timedelta(hours=8),
 )
-# Longer than a batch can take: a mail server that answers at all does so within EMAIL_TIMEOUT.
+# Longer than a batch takes. Posts go side by side, each within 15 seconds. Mails go one by one, and
+# none is begun in the second half of the lease. That half is enough for one: each of its steps ends
+# within EMAIL_TIMEOUT, and there are few more of them than addresses in ALERT_EMAILS.
 LEASE = timedelta(minutes=10)
 BATCH = 20
-NOT_CONFIGURED = "not_configured"
+NOT_CONFIGURED, NOT_SENT = "not_configured", "not_sent"
 
-# Why each of the notices could not be sent; empty where it was.
-Send = Callable[[Sequence[Notice]], list[str]]
+# Each notice once it was tried, and why it could not be sent; empty where it was.
+Outcomes = Iterator[tuple[Notice, str]]
+Send = Callable[[Sequence[Notice]], Outcomes]
 
 
-def send_due(*, now: datetime) -> None:
+def send_due() -> None:
     """Send what is due over each channel, and write down what came of it."""
     for channel, send in SENDERS.items():
-        while notices := _claim(channel, now=now):
-            failures = _send(notices, send)
-            _record(notices, failures)
-            if any(failures):
-                break  # what else waits is not for a server that is down
+        while notices := _claim(channel):
+            if not _send(notices, send):
+                break  # what else waits is not for a server that is down, or slow
 
 
-def _send(notices: Sequence[Notice], send: Send) -> list[str]:
+def _send(notices: Sequence[Notice], send: Send) -> bool:
+    """Whether all of them were taken. Each is written down at once: it is not sent again."""
+    untold, failed = {notice.id: notice for notice in notices}, False
     try:
-        return send(notices)
+        for notice, failure in send(notices):
+            del untold[notice.id]
+            _record(notice, failure)
+            failed = failed or bool(failure)
     except Exception:
         # Whatever it is, tries have to be counted, and the other channel has its turn.
-        log.exception("notices_not_sent", notices=len(notices))
-        return ["not_sent"] * len(notices)
+        log.exception("notices_not_sent", notices=len(untold))
+        for notice in untold.values():
+            _record(notice, NOT_SENT)
+    # What was not begun comes due again with its lease.
+    return not failed and not untold
 
 
-def _claim(channel: str, *, now: datetime) -> list[Notice]:
-    token = new_id()
+def _claim(channel: str) -> list[Notice]:
+    # Of this batch: the ones before it may have taken longer than a lease.
+    token, now = new_id(), timezone.now()
     due = Notice.objects.filter(
         channel=channel, status=Notice.Status.PENDING, next_attempt_at__lte=now
     )
@@ -80,39 +91,46 @@ def _claim(channel: str, *, now: datetime) -> list[Notice]:
     return list(Notice.objects.filter(id__in=ids, lease_token=token).order_by("id"))
 
 
-def _record(notices: Sequence[Notice], failures: Sequence[str]) -> None:
+def _record(notice: Notice, failure: str) -> None:
     now = timezone.now()
-    for notice, failure in zip(notices, failures, strict=True):
-        delay = delay_after(notice.attempts + 1, schedule=RETRIES) if failure else None
-        status = Notice.Status.SENT if not failure else Notice.Status.FAILED
-        # Only where our lease still stands: a slow sender must not undo what a later one did.
-        Notice.objects.filter(id=notice.id, lease_token=notice.lease_token).update(
-            attempts=notice.attempts + 1,
-            failure=failure,
-            status=Notice.Status.PENDING if delay else status,
-            next_attempt_at=now + delay if delay else None,
-            ended_at=None if delay else now,
-            lease_token=None,
-        )
-        if failure:
-            log.warning("notice_not_sent", notice=str(notice.id), failure=failure)
+    delay = delay_after(notice.attempts + 1, schedule=RETRIES) if failure else None
+    status = Notice.Status.SENT if not failure else Notice.Status.FAILED
+    # Only where our lease still stands: a slow sender must not undo what a later one did.
+    Notice.objects.filter(id=notice.id, lease_token=notice.lease_token).update(
+        attempts=notice.attempts + 1,
+        failure=failure,
+        status=Notice.Status.PENDING if delay else status,
+        next_attempt_at=now + delay if delay else None,
+        ended_at=None if delay else now,
+        lease_token=None,
+    )
+    if failure:
+        log.warning("notice_not_sent", notice=str(notice.id), failure=failure)
 
 
 # E-mail -------------------------------------------------------------------------------------------
 
 
-def send_mails(notices: Sequence[Notice]) -> list[str]:
+def send_mails(notices: Sequence[Notice]) -> Outcomes:
     if not settings.ALERT_EMAILS:
-        return [NOT_CONFIGURED] * len(notices)
+        yield from _all(notices, NOT_CONFIGURED)
+        return
+    until = timezone.now() + LEASE / 2
     connection = get_connection()
     try:
         connection.open()
     except OSError as error:
-        return [name_of_mail_failure(error)] * len(notices)
-    try:
-        return [_send_mail(notice, connection) for notice in notices]
-    finally:
-        connection.close()
+        yield from _all(notices, name_of_mail_failure(error))
+        return
+    with closing(connection):
+        for notice in notices:
+            if timezone.now() >= until:
+                return
+            yield notice, _send_mail(notice, connection)
+
+
+def _all(notices: Sequence[Notice], failure: str) -> Outcomes:
+    return ((notice, failure) for notice in notices)
 
 
 def _send_mail(notice: Notice, connection: BaseEmailBackend) -> str:
@@ -128,6 +146,10 @@ def _send_mail(notice: Notice, connection: BaseEmailBackend) -> str:
         mail.send()
     except OSError as error:
         return name_of_mail_failure(error)
+    except Exception:
+        # One that no mail can be made of is its own trouble: the others go.
+        log.exception("mail_not_sent", notice=str(notice.id))
+        return NOT_SENT
     return ""
 
 
@@ -151,19 +173,16 @@ _MAIL_FAILURES: tuple[tuple[type[BaseException], str], ...] = (
 # Webhook ------------------------------------------------------------------------------------------
 
 
-def send_posts(notices: Sequence[Notice]) -> list[str]:
+def send_posts(notices: Sequence[Notice]) -> Outcomes:
     if not settings.OPERATOR_WEBHOOK_URL:
-        return [NOT_CONFIGURED] * len(notices)
-    answers: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
-    failures = [""] * len(notices)
+        yield from _all(notices, NOT_CONFIGURED)
+        return
+    answers: queue.SimpleQueue[tuple[Notice, str]] = queue.SimpleQueue()
     http.client().post_all(
-        (_post(notice), partial(_answered, answers, number))
-        for number, notice in enumerate(notices)
+        (_post(notice), partial(_answered, answers, notice)) for notice in notices
     )
     for _ in notices:
-        number, failure = answers.get()  # each is called, within its limit of time
-        failures[number] = failure
-    return failures
+        yield answers.get()  # each is called, within its limit of time
 
 
 def _post(notice: Notice) -> http.Outgoing:
@@ -181,9 +200,9 @@ def _post(notice: Notice) -> http.Outgoing:
 
 
 def _answered(
-    answers: "queue.SimpleQueue[tuple[int, str]]", number: int, answer: http.Answer
+    answers: "queue.SimpleQueue[tuple[Notice, str]]", notice: Notice, answer: http.Answer
 ) -> None:
-    answers.put((number, answer.failure))
+    answers.put((notice, answer.failure))
 
 
 SENDERS: dict[str, Send] = {
@@ -192,7 +211,7 @@ SENDERS: dict[str, Send] = {
 }
 
 FAILURES = {
-    "not_sent": "It failed in a way that has no name. The worker's log knows more.",
+    NOT_SENT: "It failed in a way that has no name. The worker's log knows more.",
     NOT_CONFIGURED: "Nobody is named any more whom it could be sent to.",
     "mail_login_refused": "The mail server did not accept the user or password of EMAIL_URL.",
     "mail_recipients_refused": "The mail server takes no mail for any address of ALERT_EMAILS.",

@@ -12,10 +12,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 KEYS = {"SECRET_KEY": "s" * 50, "ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}
 
 
-def start(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def start(
+    folder: Path, *options: str, command: str = "check", **environment: str
+) -> subprocess.CompletedProcess[str]:
     clean = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
-        [sys.executable, "manage.py", "check", *options],
+        [sys.executable, "manage.py", command, *options],
         cwd=ROOT,
         env={**clean, "VAR_DIR": str(folder), **environment},
         capture_output=True,
@@ -84,6 +86,7 @@ def start(folder: Path, *options: str, **environment: str) -> subprocess.Complet
             {"EMAIL_URL": "smtp://mail.example.org", "ALERT_EMAILS": "ops@example.org,ops"},
             "ALERT_EMAILS takes mail addresses; ops is none",
         ),
+        ({"ALERT_EMAILS": ",".join(["ops@example.org"] * 21)}, "takes at most 20 addresses"),
         ({"DEFAULT_FROM_EMAIL": "Outdial"}, "DEFAULT_FROM_EMAIL must be"),
         ({"OPERATOR_WEBHOOK_URL": "https://ops.example.org"}, "set both, or none"),
         ({"OPERATOR_WEBHOOK_SECRET": "whsec_cw=="}, "set both, or none"),
@@ -127,6 +130,22 @@ def test_starts_in_public_with_keys(tmp_path: Path) -> None:
     started = start(tmp_path, PUBLIC_URL="https://calls.example.org", HOST="0.0.0.0", **KEYS)
     assert started.returncode == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "sender"),
+    [
+        ("calls.example.org", "outdial@calls.example.org"),
+        ("[2001:db8::1]:8443", "outdial@localhost"),
+        ("192.0.2.100", "outdial@localhost"),
+        ("intranet", "outdial@localhost"),
+    ],
+)
+def test_sender_of_mail_is_an_address_whatever_the_host(
+    tmp_path: Path, host: str, sender: str
+) -> None:
+    started = start(tmp_path, command="diffsettings", PUBLIC_URL=f"https://{host}", **KEYS)
+    assert f"DEFAULT_FROM_EMAIL = '{sender}'" in started.stdout
 
 
 PRODUCTION = {

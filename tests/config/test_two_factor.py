@@ -95,6 +95,16 @@ def give(browser: Client, code: str, *, address: str = "192.0.2.1", next: str = 
     return browser.post(f"{CODE_PAGE}{query}", {"code": code}, REMOTE_ADDR=address)
 
 
+NEW_PASSWORD = "another horse, another battery"
+
+
+def change_password(browser: Client, *, old: str) -> Any:
+    return browser.post(
+        "/admin/password_change/",
+        {"old_password": old, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD},
+    )
+
+
 def is_in(browser: Client) -> bool:
     return browser.get("/admin/auth/user/").status_code == 200
 
@@ -168,6 +178,68 @@ def test_each_look_is_another_secret_and_a_wrong_code_shows_none(olivia: Person)
         assert secret[:4] + " " + secret[4:8] not in page
         assert not SecondFactor.objects.exists()
     browser.post(OWN_PAGE, {"action": "confirm", "code": code_of(secret)})
+    assert SecondFactor.objects.exists()
+
+
+@pytest.mark.parametrize("is_required", [False, True])
+def test_the_first_app_takes_the_password_again(
+    olivia: Person, clock: time_machine.Traveller, settings: Settings, is_required: bool
+) -> None:
+    settings.REQUIRE_TWO_FACTOR = is_required
+    browser = olivia.log_in()
+    clock.shift(timedelta(minutes=5))
+    page = browser.get(OWN_PAGE).content.decode()
+    assert "Your password" in page
+    assert "a code" not in page
+    for action in ("begin", "replace", "codes", "remove", "confirm"):
+        for proof in ("", "wrong"):
+            fields = {"action": action, "proof": proof, "code": "000000"}
+            clock.shift(timedelta(minutes=1))
+            page = browser.post(OWN_PAGE, fields, follow=True).content.decode()
+            assert "Your password" in page
+            assert "od-qr" not in page
+    assert "second_factor_to_come" not in browser.session
+
+    answer = browser.post(OWN_PAGE, {"action": "begin", "proof": PASSWORD})
+    secret = secret_in(answer.content.decode())
+    browser.post(OWN_PAGE, {"action": "confirm", "code": code_of(secret)})
+
+    assert SecondFactor.objects.exists()
+    assert is_in(browser)
+
+
+def test_a_session_without_its_password_sets_up_nothing(olivia: Person) -> None:
+    browser = Client()
+    browser.force_login(olivia.user)
+    assert "od-qr" not in browser.get(OWN_PAGE).content.decode()
+    tries = [browser.post(OWN_PAGE, {"action": "begin", "proof": f"{n}"}) for n in range(6)]
+    assert [answer.status_code for answer in tries] == [200] * 5 + [429]
+    assert "This is not your password." in tries[0].content.decode()
+
+
+def test_a_password_just_given_is_not_asked_for_again(
+    olivia: Person, clock: time_machine.Traveller
+) -> None:
+    browser = olivia.log_in()
+    clock.shift(timedelta(minutes=4, seconds=59))
+    secret = secret_in(browser.get(OWN_PAGE).content.decode())
+    # Finding and scanning may take longer; nobody who comes later sees this secret.
+    clock.shift(timedelta(minutes=10))
+    browser.post(OWN_PAGE, {"action": "confirm", "code": code_of(secret)})
+    assert SecondFactor.objects.exists()
+
+
+def test_without_the_key_of_its_secret_it_begins_again(olivia: Person, settings: Settings) -> None:
+    browser = olivia.log_in()
+    lost = secret_in(browser.get(OWN_PAGE).content.decode())
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+
+    answer = browser.post(OWN_PAGE, {"action": "confirm", "code": code_of(lost)})
+
+    assert answer["Location"] == OWN_PAGE
+    assert not SecondFactor.objects.exists()
+    olivia.enrol(browser)
+    assert olivia.secret != lost
     assert SecondFactor.objects.exists()
 
 
@@ -381,6 +453,26 @@ def test_twenty_tries_an_hour(enrolled: Person, clock: time_machine.Traveller) -
     assert 20 <= judged <= 40
 
 
+def test_twenty_tries_an_hour_without_its_cache(
+    enrolled: Person, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": "redis://127.0.0.1:1",
+        }
+    }
+    seconds = 0.0  # what these windows go by
+    monkeypatch.setattr(time, "monotonic", lambda: seconds)
+    browser, statuses = enrolled.log_in(), []
+    for n in range(22):
+        seconds += 61
+        statuses.append(give(browser, "000000", address=f"192.0.2.{n}").status_code)
+    assert statuses == [200] * 20 + [429] * 2
+    seconds += 3600
+    assert give(browser, "000000").status_code == 200
+
+
 def test_ten_tries_of_an_address() -> None:
     people = [Person(f"user{n}") for n in range(3)]
     for one in people:
@@ -400,6 +492,27 @@ def test_proofs_count_as_tries(enrolled: Person) -> None:
         browser.post(OWN_PAGE, {"action": "remove", "proof": "wrong"}).status_code for _ in range(5)
     ]
     assert statuses == [200] * 4 + [429]
+    assert SecondFactor.objects.exists()
+
+
+def test_the_password_is_not_guessed_where_it_is_changed(
+    olivia: Person, clock: time_machine.Traveller
+) -> None:
+    browser = olivia.log_in()
+    tries = [change_password(browser, old=f"wrong{n}") for n in range(6)]
+    assert [answer.status_code for answer in tries] == [200] * 5 + [429]
+    assert change_password(browser, old=PASSWORD).status_code == 429
+    # To look is no try.
+    assert browser.get("/admin/password_change/").status_code == 200
+    clock.shift(timedelta(seconds=int(tries[-1]["Retry-After"]) + 1))
+    assert change_password(browser, old=PASSWORD).status_code == 302
+
+
+def test_tries_at_the_password_are_tries_at_a_code(inside: Client) -> None:
+    for n in range(4):  # the fifth is the code that let one in
+        change_password(inside, old=f"wrong{n}")
+    answer = inside.post(OWN_PAGE, {"action": "remove", "proof": PASSWORD})
+    assert answer.status_code == 429
     assert SecondFactor.objects.exists()
 
 
@@ -465,14 +578,10 @@ def test_turning_it_off(inside: Client, enrolled: Person) -> None:
 
 
 def test_a_new_password_keeps_the_step(inside: Client) -> None:
-    new = "another horse, another battery"
-    inside.post(
-        "/admin/password_change/",
-        {"old_password": PASSWORD, "new_password1": new, "new_password2": new},
-    )
+    change_password(inside, old=PASSWORD)
     assert is_in(inside)
     browser = Client()
-    browser.post("/admin/login/", {"username": "olivia", "password": new})
+    browser.post("/admin/login/", {"username": "olivia", "password": NEW_PASSWORD})
     assert browser.get("/admin/")["Location"].startswith(CODE_PAGE)
 
 

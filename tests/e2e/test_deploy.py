@@ -10,12 +10,15 @@ import sys
 from collections.abc import Callable, Iterator
 from configparser import RawConfigParser
 from contextlib import contextmanager
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from cryptography.fernet import Fernet
+from django.test import Client
+from pytest_django import Settings
 
 from config.apart import GRACE_SECONDS
 from tests.e2e.container import Container, python_folders, require_root
@@ -83,6 +86,21 @@ def test_compose_file_is_one() -> None:
         assert int(service["stop_grace_period"].removesuffix("s")) > GRACE_SECONDS
     images = [service["image"] for service in COMPOSE["services"].values()]
     assert sorted(set(images)) == ["outdial", "postgres:16", "redis:7"]
+
+
+def test_example_environment_believes_the_proxy_on_this_machine(settings: Settings) -> None:
+    lines = (ROOT / "deploy" / "env.example").read_text().splitlines()
+    units_own = dict(line[1:].split("=", 1) for line in lines if re.match("#[A-Z_]+=", line))
+    given = dict(line.split("=", 1) for line in lines if re.match("[A-Z_]+=", line))
+    # In .env they would take the place of what compose.yaml sets.
+    assert set(COMPOSE["x-outdial"]["environment"]) == set(units_own)
+    assert not set(units_own) & set(given)
+    settings.REQUIRE_HTTPS = given["PUBLIC_URL"].startswith("https:")
+    settings.TRUSTED_PROXIES = [ip_network(units_own["TRUSTED_PROXIES"])]
+    for proto, status in (("https", 401), ("http", 403)):
+        headers = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": proto}
+        asked = Client().get("/api/v1/account", headers=headers, REMOTE_ADDR="127.0.0.1")
+        assert asked.status_code == status, asked.content
 
 
 def test_units_are_valid(tool: Callable[[str], str], tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ class Exposed:
 
 
 def scrape() -> Exposed:
-    answer = Client().get("/metrics")
+    answer = Client().get("/metrics", headers={"Host": "localhost"})
     assert answer.status_code == 200, answer.content
     return parsed(answer.content.decode())
 

@@ -325,12 +325,18 @@ def test_a_rule_goes_by_its_threshold(cast: Cast) -> None:
     assert told() == [("opened", "sent")]
 
 
-def test_a_rule_that_is_turned_off_ends_what_it_found(cast: Cast) -> None:
+def test_a_rule_that_is_turned_off_ends_what_it_found_and_tells_nobody(cast: Cast) -> None:
     webhook_disabled(cast)
     cast.watch.look()
-    AlertRule.objects.filter(kind="webhook_disabled").update(is_on=False)
+    rule = AlertRule.objects.filter(kind="webhook_disabled")
+    rule.update(is_on=False)
+    cast.watch.wait(minutes=2)
+    assert Incident.objects.get().is_over
+    assert told() == [("opened", "sent")]
+
+    rule.update(is_on=True)
     cast.watch.wait()
-    assert told() == [("opened", "sent"), ("resolved", "sent")]
+    assert told() == [("opened", "sent"), ("opened", "sent")]
 
 
 def test_a_migration_leaves_rules_as_they_are(watch: Watch) -> None:

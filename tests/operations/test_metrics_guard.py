@@ -4,19 +4,20 @@ import ipaddress
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.test import Client
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 TOKEN = "a-token-for-prometheus"
 ELSEWHERE = "203.0.113.7"
+HERE = {"Host": "127.0.0.1:8000"}
 
 pytestmark = pytest.mark.django_db
 
 
 def ask(peer: str = "127.0.0.1", **headers: str) -> Any:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    named = {name.replace("_", "-"): value for name, value in {**HERE, **headers}.items()}
     return Client(raise_request_exception=False).get("/metrics", REMOTE_ADDR=peer, headers=named)
 
 
@@ -91,15 +92,46 @@ def test_nothing_else_does_where_there_is_one(settings: Settings, headers: dict[
     assert TOKEN.encode() not in answer.content
 
 
-def test_host_and_scheme_do_not_matter(settings: Settings) -> None:
+def test_allowed_hosts_and_scheme_do_not_matter(settings: Settings) -> None:
     settings.REQUIRE_HTTPS = settings.SECURE_SSL_REDIRECT = True
     settings.ALLOWED_HOSTS = ["calls.example.org"]
-    assert ask(Host="10.4.5.6:8000").status_code == 200
+    assert ask().status_code == 200
+    settings.METRICS_TOKEN = TOKEN
+    right = f"Bearer {TOKEN}"
+    assert ask(ELSEWHERE, Host="10.4.5.6:8000", Authorization=right).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.9.9.9:80", "[::1]", "[::1]:8000"]
+)
+def test_this_machine_asks_for_itself_by_name(host: str) -> None:
+    assert ask(Host=host).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8000",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "127.0.0.1@evil.example",
+        "10.4.5.6:8000",
+        "[2001:db8::1]",
+        "[::1",
+        "",
+    ],
+)
+def test_a_strangers_name_does_not_lead_a_browser_here(host: str, settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    answer = ask(Host=host)
+    assert answer.status_code == 403
+    assert answer.content.startswith(b"Set METRICS_TOKEN to read metrics under another name")
 
 
 def test_only_reading_is_answered() -> None:
-    assert Client().head("/metrics").status_code == 200
-    assert Client().post("/metrics").status_code == 405
+    assert Client().head("/metrics", headers=HERE).status_code == 200
+    assert Client().post("/metrics", headers=HERE).status_code == 405
 
 
 def test_openmetrics_is_spoken_too() -> None:
@@ -109,9 +141,10 @@ def test_openmetrics_is_spoken_too() -> None:
     assert "outdial_calls_ended" in {family.name for family in families}
 
 
-def test_a_database_that_is_away_is_said_so() -> None:
+@pytest.mark.parametrize("kind", [OperationalError, InterfaceError])
+def test_a_database_that_is_away_is_said_so(kind: type[Exception]) -> None:
     def lose(*_: Any) -> None:
-        raise OperationalError("gone")
+        raise kind("gone")
 
     with connection.execute_wrapper(lose):
         answer = ask()

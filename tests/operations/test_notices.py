@@ -1,16 +1,18 @@
 """Notices arrive: by mail and at the operator's webhook, at least once, whatever is down."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+import time_machine
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.utils import timezone
 
 from agents.models import Account, Agent
 from operations.models import Incident, Notice
+from operations.notices import write_tests
 from operations.tasks import alert
 from tests.e2e.product import free_port
 from tests.mail_server import MailServer, receiving_mail
@@ -232,6 +234,83 @@ def test_a_worker_that_died_leaves_it_to_the_next(
     first, second = mail.outbox
     assert first.extra_headers["Message-ID"] == second.extra_headers["Message-ID"]
     assert first.body == second.body
+
+
+class Slow(EmailBackend):
+    """Takes its time with each mail; meanwhile `beside` is done."""
+
+    takes: ClassVar[timedelta]
+    clock: ClassVar[time_machine.Traveller]
+    beside: ClassVar[Callable[[], None]]
+
+    def send_messages(self, messages: Any) -> int:
+        sent = super().send_messages(messages)
+        self.clock.shift(self.takes)
+        type(self).beside()
+        return sent
+
+
+@pytest.fixture
+def slow(watch: Watch, settings: Any) -> type[Slow]:
+    settings.EMAIL_BACKEND = f"{__name__}.Slow"
+    Slow.clock, Slow.beside = watch.clock, lambda: None
+    return Slow
+
+
+def waiting(count: int) -> list[Notice]:
+    return [write_tests(now=timezone.now())[0] for _ in range(count)]
+
+
+def ids() -> list[str]:
+    return [one.extra_headers["Message-ID"] for one in mail.outbox]
+
+
+def test_a_long_run_is_alone_with_what_it_claimed(slow: type[Slow], settings: Any) -> None:
+    waiting(60)
+    slow.takes = timedelta(seconds=14)
+
+    def another_worker() -> None:
+        if len(mail.outbox) == 59:  # 13 minutes after the run began
+            settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+            alert()
+
+    slow.beside = another_worker
+    alert()
+
+    assert len(ids()) == len(set(ids())) == 60
+    assert told() == [("test", "sent")] * 60
+
+
+def test_what_a_slow_server_takes_is_not_sent_again(watch: Watch, slow: type[Slow]) -> None:
+    waiting(5)
+    slow.takes = timedelta(minutes=2)
+    alert()
+    # None is begun after half of the lease, which would end before a mail does.
+    assert told() == [("test", "sent")] * 3 + [("test", "pending")] * 2
+    slow.takes = timedelta()
+    alert()
+    assert len(ids()) == 3
+    watch.wait(minutes=5)
+    assert len(ids()) == len(set(ids())) == 5
+
+
+def test_each_mail_is_written_down_as_it_was_sent(slow: type[Slow]) -> None:
+    waiting(3)
+    slow.takes = timedelta()
+    written = []
+    slow.beside = lambda: written.append(Notice.objects.filter(status="sent").count())
+    alert()
+    assert written == [0, 1, 2]
+
+
+def test_one_mail_that_cannot_be_made_holds_no_other_up(watch: Watch) -> None:
+    middle = sorted(one.id for one in waiting(5))[2]
+    Notice.objects.filter(id=middle).update(headline="Two\nlines")
+    alert()
+    assert [status for _, status in told()] == ["sent", "sent", "pending", "sent", "sent"]
+    watch.wait(minutes=2)
+    assert len(ids()) == len(set(ids())) == 4
+    assert Notice.objects.get(status="pending").failure == "not_sent"
 
 
 def test_addresses_that_are_refused_are_named(

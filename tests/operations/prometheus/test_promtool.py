@@ -39,7 +39,7 @@ def test_it_takes_what_is_exposed(
     rolled_up()
     usage.flush()
 
-    exposed = Client().get("/metrics").content
+    exposed = Client().get("/metrics", headers={"Host": "localhost"}).content
 
     assert b'status="201",surface="native"} 1.0' in exposed
     promtool("check", "metrics", stdin=exposed)
