@@ -91,7 +91,7 @@ def _line(label: str, seconds: list[float | None], *, color: str) -> dict[str, A
         "pointRadius": 2,
         "pointHoverRadius": 4,
         "spanGaps": True,
-        "tension": 0.3,
+        "cubicInterpolationMode": "monotone",
     }
 
 
