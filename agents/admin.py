@@ -384,7 +384,7 @@ class ApiKeyAdmin(ServiceAdmin):
         successor = successor_of(key)
         return link_to(successor) if successor else NONE
 
-    @display(description="Use", label=USE_LABELS)
+    @labelled(description="Use", labels=USE_LABELS)
     def use(self, key: ApiKey) -> str | None:
         return "unusual" if getattr(key, "is_unusual", False) else None
 

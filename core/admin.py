@@ -300,13 +300,15 @@ def labelled(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A column or field shown as a coloured label, by what it says. unfold does it in lists only.
 
-    The method answers a key of `labels`, or that and how it reads.
+    The method answers a key of `labels`, or that and how it reads; None for none.
     """
 
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(method)
         def shown(*args: Any) -> SafeString:
-            label: SafeString = display_for_label(method(*args), NONE, labels)
+            if (said := method(*args)) is None:
+                return NONE
+            label: SafeString = display_for_label(said, NONE, labels)
             return label
 
         decorated: Callable[..., Any] = display(description=description, ordering=ordering)(shown)

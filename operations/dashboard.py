@@ -92,7 +92,7 @@ def _calls(period: Period, *, accounts: Accounts, now: datetime) -> dict[str, An
         "has_agents": figures.of_accounts(Agent.objects.all(), accounts).exists(),
         "calls_tiles": [
             Tile(
-                "Live calls now",
+                "Calls under way",
                 at_most(under_way.live),
                 waiting,
                 f"{calls}?status__in={','.join(ACTIVE)}",

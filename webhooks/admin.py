@@ -188,7 +188,7 @@ class SubscriptionAdmin(SubscriptionControls):
 def activity_of(subscription: Subscription) -> dict[str, Any]:
     """How it does and what it was sent, as templates/admin/webhooks/subscription/ shows it."""
     figures = figures_of(subscription)
-    rate = NONE if figures.success_rate is None else f"{figures.success_rate:.1%}"
+    rate = NONE if figures.success_rate is None else f"{figures.success_rate * 100:.1f}\u00a0%"
     listed = reverse("admin:webhooks_delivery_changelist")
     newest = with_attempts(Delivery.objects.filter(subscription=subscription))
     return {
@@ -311,7 +311,7 @@ class DeliveryAdmin(DeliveryControls):
     def standing(self, delivery: Delivery) -> str:
         return shown_status(delivery)
 
-    @display(description="Next attempt (UTC)")
+    @display(description="Next (UTC)")
     def next_attempt(self, delivery: Delivery) -> str:
         return at(delivery.next_attempt_at)
 

@@ -114,7 +114,7 @@ class SubscriptionControls(ServiceAdmin):
         change_subscription(subscription, status=status)
         return self.done(request, subscription, message=message)
 
-    @action(description="Recover", icon="history", permissions=["send"])
+    @action(description="Recover", icon="settings_backup_restore", permissions=["send"])
     def recover(self, request: HttpRequest, object_id: str) -> HttpResponse:
         subscription = self.get_or_404(request, object_id)
         form = RecoverForm(request.POST or None)

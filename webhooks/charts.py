@@ -14,8 +14,8 @@ RANGES = {
     "day": ("24 hours", timedelta(hours=1), 24),
     "week": ("7 days", timedelta(hours=6), 28),
 }
-# Read on light and on dark ground; those that unfold gives its labels.
-GREEN, RED, MUTED = "#22c55e", "#ef4444", "#9ca3af"
+# Read on light and on dark ground; those of the overview.
+GREEN, RED, MUTED = "#16a34a", "#dc2626", "#94a3b8"
 
 
 def charts_of(subscription: Subscription, *, range_: str) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def _line(label: str, seconds: list[float | None], *, color: str) -> dict[str, A
         "pointRadius": 2,
         "pointHoverRadius": 4,
         "spanGaps": True,
-        "tension": 0.3,
+        "cubicInterpolationMode": "monotone",
     }
 
 
@@ -118,9 +118,9 @@ def _options(*, is_stacked: bool, most: int | None) -> dict[str, Any]:
             },
             "y": {
                 "stacked": is_stacked,
-                "border": {"display": False},
-                "grid": {"tickWidth": 0},
-                "ticks": {**ticks, "maxTicksLimit": 5},
+                "border": {"display": False, "dash": [4, 4]},
+                "grid": {"tickLength": 0},
+                "ticks": {**ticks, "maxTicksLimit": 5, "padding": 8},
                 **bounds,
             },
         },

@@ -39,7 +39,7 @@ DELIVERY_STATUSES = {
     "retrying": "It was sent before; it is sent again as soon as it is due.",
     "delivered": "The endpoint has it.",
     "failed": "The last attempt failed too; no more are made.",
-    "held": "The webhook is paused or disabled. It is sent once the webhook is enabled.",
+    "held": "The webhook is paused or disabled. What is held is sent once it is enabled.",
     "canceled": "The webhook was removed before it could be sent.",
 }
 

@@ -142,7 +142,7 @@ def test_webhook_page_tells_how_it_does(
     publish("call.completed", agent=agent, data={"callId": "call_1"})
     work()
 
-    assert "100.0%" in operator.read(page)
+    assert "100.0\u00a0%" in operator.read(page)
     assert f"webhooks/delivery/{Delivery.objects.get().id}/change/" in operator.read(page)
 
 
