@@ -10,6 +10,7 @@ from granian.constants import Interfaces
 
 from config.leading import AGAIN_SECONDS
 from config.listening import listen
+from config.migrating import wait_until_migrated
 
 BLOCKING_THREADS = 16
 WORKER_THREADS = 8
@@ -38,6 +39,7 @@ def serve_web() -> None:
 def run_worker() -> None:
     """Dial and deliver until SIGTERM; what is in flight is finished or left to its lease."""
     _require_services()
+    wait_until_migrated()
     current_app.worker_main(
         [
             "worker",

@@ -5,10 +5,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import structlog
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.backends.utils import CursorWrapper
+from django.db.migrations.executor import MigrationExecutor
+
+log = structlog.get_logger(__name__)
 
 # Any number, as long as nothing else in the database locks the same one.
 LOCK = 7_362_825
@@ -17,8 +22,33 @@ AGAIN_SECONDS = 0.2
 
 def migrate() -> None:
     """Bring the database up to date, or wait for the process that is doing it."""
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        reason = str(error).partition("\n")[0]
+        raise ImproperlyConfigured(f"The database does not answer: {reason}") from None
     with _lock():
         call_command("migrate", verbosity=0, interactive=False)
+
+
+def wait_until_migrated() -> None:
+    """Until the database is as this version needs it: `web` brings it up to date."""
+    has_waited = False
+    while not _is_migrated():
+        if not has_waited:
+            log.warning("waits_for_migrations")
+        has_waited = True
+        time.sleep(1)
+
+
+def _is_migrated() -> bool:
+    try:
+        executor = MigrationExecutor(connection)
+        return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except OperationalError as error:
+        log.warning("database_does_not_answer", error=str(error).partition("\n")[0])
+        connection.close()
+        return False
 
 
 @contextmanager

@@ -170,10 +170,13 @@ class SubscriptionAdmin(SubscriptionControls):
 
     @display(description="Health")
     def health(self, subscription: Subscription) -> str:
-        if subscription.resumes_at and subscription.resumes_at > timezone.now():
-            return f"asked us to wait until {at(subscription.resumes_at)}"
+        waits = subscription.resumes_at and subscription.resumes_at > timezone.now()
+        until = at(subscription.resumes_at) if waits else ""
         if subscription.failing_since:
-            return f"failing since {at(subscription.failing_since)}"
+            since = f"failing since {at(subscription.failing_since)}"
+            return f"{since}; the next one is sent to it at {until}" if waits else since
+        if waits:
+            return f"asked us to wait until {until}"
         return "no failures"
 
     @display(description="Native id")

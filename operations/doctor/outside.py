@@ -67,7 +67,7 @@ def _unreachable(seen: Seen, *, nonce: str) -> Finding | None:
             mend="Start the web server (make web, or make run), and check PUBLIC_URL, its DNS "
             "record, its certificate and the proxy before it."
             if settings.PUBLIC_URL
-            else "Start the server: make run.",
+            else "Start the server: make run. If it runs, ask with the PORT and settings it has.",
         )
     if 300 <= seen.status < 400:
         return failed(

@@ -2,7 +2,7 @@
 
 import socket
 
-from tests.e2e.product import Demo, Product
+from tests.e2e.product import Demo, Product, wait_until
 from tests.e2e.story import assert_told_once
 from tests.receiver import Receiver
 
@@ -16,11 +16,22 @@ def test_web_on_a_taken_port_says_so_in_a_sentence(apart: Product) -> None:
     assert refused.output == f"{sentence}Set PORT to another one\n"
 
 
+def test_web_without_its_database_says_so_in_a_sentence(apart: Product) -> None:
+    refused = apart.start("web", DATABASE_URL="postgres://nobody@127.0.0.1:1/outdial")
+    assert refused.exit_code() == 1
+
+    assert refused.output.startswith("The database does not answer: ")
+    assert refused.output.count("\n") == 1
+
+
 def test_call_is_placed_and_told_of(apart: Product, receiver: Receiver) -> None:
     apart.environment["WEB_WORKERS"] = "2"
+    early = apart.start("worker")
+    wait_until(lambda: "waits_for_migrations" in early.output, what="it waits for its tables")
 
     apart.boot()
 
+    assert "Traceback" not in early.output
     _assert_a_call_goes_through(apart.make_demo(), receiver)
 
 
