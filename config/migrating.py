@@ -22,11 +22,6 @@ AGAIN_SECONDS = 0.2
 
 def migrate() -> None:
     """Bring the database up to date, or wait for the process that is doing it."""
-    try:
-        connection.ensure_connection()
-    except OperationalError as error:
-        reason = str(error).partition("\n")[0]
-        raise ImproperlyConfigured(f"The database does not answer: {reason}") from None
     with _lock():
         call_command("migrate", verbosity=0, interactive=False)
 
@@ -54,6 +49,7 @@ def _is_migrated() -> bool:
 @contextmanager
 def _lock() -> Iterator[None]:
     if not settings.IS_SQLITE:
+        _require_answer()
         with connection.cursor() as cursor:
             _wait_for_turn(cursor)
             try:
@@ -65,6 +61,14 @@ def _lock() -> Iterator[None]:
     with (settings.VAR_DIR / "migrate.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _require_answer() -> None:
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        reason = str(error).partition("\n")[0]
+        raise ImproperlyConfigured(f"The database does not answer: {reason}") from None
 
 
 def _wait_for_turn(cursor: CursorWrapper) -> None:

@@ -82,4 +82,4 @@ def test_an_owner_lets_support_look_at_one_account(
         assert not browser.do("isVisible", f"#main :is(a, button):text-is('{button}')"), button
     # Not by its address either.
     browser.goto("/admin/agents/apikey/add/")
-    browser.see("403")
+    browser.see("This is not yours to see")

@@ -43,7 +43,7 @@ def test_the_dashboard_counts_what_happened(browser: Browser, product: Product, 
     browser.see(f"{ended} ended")
     legend = browser.do("innerText", ".od-legend .od-busy")
     assert legend.split() == ["Busy", str(busy)]
-    assert figure(browser, "Live calls now") == "0"
+    assert figure(browser, "Calls under way") == "0"
     assert "%" in figure(browser, "Answer rate")
     assert int(figure(browser, "API requests").replace(",", "")) >= 2
     assert browser.do("evaluate", "Object.keys(Chart.instances).length") >= 2
