@@ -68,26 +68,26 @@ class Buffer:
 
     def add(self, answered: Answered) -> None:
         labels = (answered.surface, answered.method, answered.route, str(answered.status))
+        # One lock for all of it: a flush between two parts would take the one without the other.
         with self._lock:
             self._counts.tallies.add(HTTP, *labels, seconds=answered.seconds)
-        if answered.is_api:
-            self._add_usage(answered)
+            if answered.is_api:
+                self._add_usage(answered)
 
     def _add_usage(self, answered: Answered) -> None:
         status, hour = answered.status, begin_of(answered.at, Span.HOUR)
         slot = begin_of(answered.at, Span.FIVE_MINUTES)
         cell = (slot, answered.key_id, answered.surface, bucket_of(answered.seconds))
-        with self._lock:
-            if cell in self._counts.cells or len(self._counts.cells) < MOST_CELLS:
-                sums = self._counts.cells[cell]
-                sums[0] += 1
-                sums[1] += 400 <= status < 500 and status != RATE_LIMITED
-                sums[2] += status >= 500
-                sums[3] += status == RATE_LIMITED
-            # Without the zone of a link-local one, which is no part of the address.
-            address = answered.address.partition("%")[0]
-            if address and self._is_kept(address, known=self._known[hour, answered.key_id]):
-                self._counts.addresses[hour, answered.key_id, address] += 1
+        if cell in self._counts.cells or len(self._counts.cells) < MOST_CELLS:
+            sums = self._counts.cells[cell]
+            sums[0] += 1
+            sums[1] += 400 <= status < 500 and status != RATE_LIMITED
+            sums[2] += status >= 500
+            sums[3] += status == RATE_LIMITED
+        # Without the zone of a link-local one, which is no part of the address.
+        address = answered.address.partition("%")[0]
+        if address and self._is_kept(address, known=self._known[hour, answered.key_id]):
+            self._counts.addresses[hour, answered.key_id, address] += 1
 
     def _is_kept(self, address: str, *, known: set[str]) -> bool:
         if len(known) < ADDRESSES_KEPT:
