@@ -4,7 +4,7 @@ Rows are the outbox (webhooks.outbox). At least once, then, with the same event 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
@@ -210,7 +210,8 @@ def record_attempts(results: Sequence[Sent], *, now: datetime) -> None:
     with transaction.atomic():
         # Endpoints before deliveries, in one order: so does everybody who writes both.
         judged = _endpoints_to_judge(grouped)
-        outbox.settle([_standing(sent, now=now) for sent in results])
+        idle = {one.id for one in judged if one.status != Subscription.Status.ENABLED}
+        outbox.settle([_standing(sent, idle=idle, now=now) for sent in results])
         outbox.log_attempts([_attempt(sent) for sent in results])
         for endpoint in judged:
             health.judge(endpoint, _outcomes(grouped[endpoint.id], now=now), now=now)
@@ -242,21 +243,19 @@ def _outcomes(answers: Sequence[http.Answer], *, now: datetime) -> health.Outcom
     )
 
 
-def _standing(sent: Sent, *, now: datetime) -> Standing:
+def _standing(sent: Sent, *, idle: Collection[UUID], now: datetime) -> Standing:
+    """`idle` are the endpoints that were disabled or paused while this was on its way: what they
+    did not take is held with the rest."""
     leased = sent.post.leased
-    status, next_attempt_at, ended_at = Delivery.Status.DELIVERED, None, now
-    if sent.answer.failure:
-        schedule = settings.WEBHOOK_RETRY_SCHEDULE
-        delay = delay_after(leased.attempts + 1, schedule=schedule)
-        status = Delivery.Status.PENDING if delay else Delivery.Status.FAILED
-        next_attempt_at = now + delay if delay else None
-    return Standing(
-        id=leased.id,
-        token=leased.token,
-        status=status,
-        next_attempt_at=next_attempt_at,
-        ended_at=None if next_attempt_at else ended_at,
-    )
+    stands = partial(Standing, id=leased.id, token=leased.token)
+    if not sent.answer.failure:
+        return stands(status=Delivery.Status.DELIVERED, next_attempt_at=None, ended_at=now)
+    delay = delay_after(leased.attempts + 1, schedule=settings.WEBHOOK_RETRY_SCHEDULE)
+    if not delay:
+        return stands(status=Delivery.Status.FAILED, next_attempt_at=None, ended_at=now)
+    if leased.subscription.id in idle:
+        return stands(status=Delivery.Status.HELD, next_attempt_at=None, ended_at=None)
+    return stands(status=Delivery.Status.PENDING, next_attempt_at=now + delay, ended_at=None)
 
 
 def _attempt(sent: Sent) -> dict[str, Any]:

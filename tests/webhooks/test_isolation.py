@@ -261,6 +261,22 @@ def test_every_answer_of_a_batch_is_heard(webhook: Subscription, agent: Agent) -
     assert (webhook.status, webhook.status_reason) == ("disabled", "gone")
 
 
+def test_what_was_on_its_way_when_its_endpoint_was_disabled_is_held(
+    webhook: Subscription, agent: Agent
+) -> None:
+    publish(agent, 3)
+    leased = lease_due(3, rooms={}, share=3, now=timezone.now())
+    posts = [Post(one, http.Outgoing("", {}, b""), timezone.now()) for one in leased]
+    gone = http.Answer("http_error", 0.1, status=410)
+    record_attempts([Sent(posts[0], gone)], now=timezone.now())
+    record_attempts([Sent(posts[1], gone), Sent(posts[2], FINE)], now=timezone.now())
+    assert sorted(Delivery.objects.values_list("status", "attempts", "next_attempt_at")) == [
+        ("delivered", 1, None),
+        ("held", 1, None),
+        ("held", 1, None),
+    ]
+
+
 def test_two_failures_days_apart_are_no_days_of_failure(
     webhook: Subscription, agent: Agent, receiver: Receiver, work: Work
 ) -> None:
