@@ -23,7 +23,7 @@ from agents.throttling import refuse_after
 from core import secrets
 from core.errors import DomainError, InvalidApiKey, MissingApiKey
 from core.observing import KEY_ID
-from core.rows import columns_of, fields_of, load
+from core.rows import columns_of, fields_of, load, prepared_cursor
 
 LAST_USED_EVERY = timedelta(minutes=1)
 # Until when this process need not ask the cache whether a key's use is noted; of so many keys.
@@ -143,7 +143,7 @@ WHERE key.digest = %s AND key.revoked_at IS NULL
 
 
 def _find_at_once(digest: str, *, now: datetime) -> ApiKey | None:
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_find_key_sql(), [digest, now])
         row = cursor.fetchone()
     if row is None:

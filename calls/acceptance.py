@@ -24,7 +24,7 @@ from calls import policy
 from calls.models import Call, CallEvent, CallingRules
 from core.errors import InsufficientCredits
 from core.ids import parse_id
-from core.rows import columns_of, fields_of, load
+from core.rows import columns_of, fields_of, load, prepared_cursor
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ BOOKED = """, booked AS (
 
 
 def _found(*, account_id: UUID, agent_id: UUID, number: str) -> tuple[Agent, Facts] | None:
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(
             _find_sql(),
             {
@@ -161,7 +161,7 @@ def _record_at_once(call: Call, lines: Sequence[CallEvent]) -> None:
     booked: list[Any] = [-amount, amount] if amount else []
     told = [(line.type, line.at, json.dumps(line.detail)) for line in lines]
     arrays = [list(column) for column in zip(*told, strict=True)]
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(sql, [*paid, *stored.values(), *arrays, *booked])
         (made,) = cursor.fetchone()
     if not made:

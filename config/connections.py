@@ -1,4 +1,4 @@
-"""How long each end of a connection to PostgreSQL goes on believing in the other.
+"""How connections to PostgreSQL are made, and how long each end goes on believing in the other.
 
 A host that is cut off says no goodbye. By its own habits PostgreSQL keeps a session of it, and
 every lock that it held, for two hours: the one that a claim of calls takes, for instance, for which
@@ -12,6 +12,8 @@ _KEEPALIVES = {"keepalives_idle": 4, "keepalives_interval": 2, "keepalives_count
 _USER_TIMEOUT_MS = VANISHED_SECONDS * 1_000
 # Of a process that is there and does nothing: a virtual machine that was paused in a transaction.
 _IDLE_IN_TRANSACTION_MS = 60_000
+# Runs of one statement on one connection. Only `core.rows.prepared_cursor` prepares any.
+_PREPARED_AFTER = 1
 
 
 def postgres_options(given: Mapping[str, str]) -> dict[str, object]:
@@ -24,6 +26,7 @@ def postgres_options(given: Mapping[str, str]) -> dict[str, object]:
         "connect_timeout": VANISHED_SECONDS,
         "tcp_user_timeout": _USER_TIMEOUT_MS,
         **_KEEPALIVES,
+        "prepare_threshold": _PREPARED_AFTER,
         **given,
         "options": f"{options} {given.get('options', '')}".strip(),
     }

@@ -105,6 +105,7 @@ if IS_SQLITE:
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
+    _database["ENGINE"] = "core.postgresql"
     _database["OPTIONS"] = postgres_options(_database.get("OPTIONS", {}))
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # web, worker and beat only share rows and wake-ups through servers that all of them reach.

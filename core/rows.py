@@ -6,10 +6,13 @@ to answer it.
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Field, Model
+
+from core.postgresql.base import DatabaseWrapper
 
 Row = TypeVar("Row", bound=Model)
 
@@ -32,3 +35,8 @@ def load(model: type[Row], values: Sequence[object]) -> Row:
         for field, value in pairs
     ]
     return model.from_db(connection.alias, [field.attname for field in fields], read)
+
+
+def prepared_cursor() -> CursorWrapper:
+    """A cursor on PostgreSQL for statements that are run again and again."""
+    return cast(DatabaseWrapper, connection).prepared_cursor()

@@ -1,0 +1,38 @@
+"""Django's PostgreSQL backend with a round trip less for every request, and prepared statements."""
+
+import select
+
+import psycopg
+from django.db.backends.postgresql import base
+from django.db.backends.utils import CursorWrapper
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    def is_usable(self) -> bool:
+        """Ask the server only where there is reason to: an error, or anything to read.
+
+        A server that closed the connection, or is about to, has left something to read. One that
+        vanished has not, and would not answer a question either: keepalives find that out.
+        """
+        is_quiet = self.connection and not self.errors_occurred and _is_quiet(self.connection)
+        return is_quiet or super().is_usable()
+
+    def prepared_cursor(self) -> CursorWrapper:
+        """A cursor whose statements PostgreSQL parses and plans once per connection.
+
+        Values are sent beside the statement, so each placeholder is to have one type.
+        """
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        with self.wrap_database_errors:
+            cursor = base.ServerBindingCursor(self.connection)  # type: ignore[call-arg]
+            prepared: CursorWrapper = self._prepare_cursor(cursor)  # type: ignore[attr-defined]
+            return prepared
+
+
+def _is_quiet(connection: "psycopg.Connection[object]") -> bool:
+    if connection.closed:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
