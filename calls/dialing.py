@@ -14,11 +14,11 @@ from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Min, Q
+from django.db.models import Q
 from django.utils import timezone
 
-from calls import lifecycle, policy, questions, queue, replies
-from calls.models import WAITING, Call, Dial, DialQuerySet, DialStatus, Status
+from calls import coming, lifecycle, policy, questions, queue, replies
+from calls.models import Dial, DialQuerySet, DialStatus
 from calls.orders import Credentials, credentials_of, dial_order
 from calls.questions import LEASE, Job, Reply
 from calls.queue import Lane
@@ -48,10 +48,17 @@ class Dialing(Drain[Job, Reply]):
         self._shares.clear()
 
     def claim(self, free: int) -> list[Job]:
-        looks = self._taken(claim_looks(free, shares=self._shares))
+        due, now = coming.look(), timezone.now()
+        looks: list[Job] = []
+        if due.has_looks(now=now):
+            looks = self._taken(claim_looks(free, shares=self._shares))
         try:
-            lifecycle.promote_due(now=timezone.now())
-            lifecycle.expire_due(now=timezone.now())
+            if due.has_promotions(now=now):
+                lifecycle.promote_due(now=now)
+            if due.has_expiries(now=now):
+                lifecycle.expire_due(now=now)
+            if not due.has_asks(now=now):
+                return looks
             return looks + self._taken(claim_asks(free - len(looks), shares=self._shares))
         except Exception:
             if not looks:
@@ -84,15 +91,7 @@ class Dialing(Drain[Job, Reply]):
                     log.exception("reply_not_recorded")
 
     def next_due(self) -> datetime | None:
-        waiting, dials = Call.objects.order_by(), Dial.objects.order_by()
-        times = [
-            dials.filter(ended_at=None).aggregate(at=Min("due_at")),
-            dials.filter(stray_since__isnull=False).aggregate(at=Min("due_at")),
-            waiting.filter(status=Status.QUEUED).aggregate(at=Min("due_at")),
-            waiting.filter(status=Status.SCHEDULED).aggregate(at=Min("due_at")),
-            waiting.filter(status__in=WAITING).aggregate(at=Min("expires_at")),
-        ]
-        return min((row["at"] for row in times if row["at"]), default=None)
+        return coming.look().first()
 
 
 def _put(job: Job, done: Callable[[Reply], None]) -> None:
