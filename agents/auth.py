@@ -1,6 +1,6 @@
 """Which account a request speaks for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import NoReturn
@@ -42,7 +42,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         key = given_key(request.headers)
         if not key:
             raise MissingApiKey
-        api_key = _find(key)
+        api_key = self.find(key, request) if keys.is_well_formed(key) else None
         if api_key is None:
             _refuse(request, InvalidApiKey())
         ranges = api_key.allowed_ranges
@@ -56,11 +56,16 @@ class ApiKeyAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
 
+    def find(self, key: str, request: Request) -> ApiKey | None:
+        """The key with its account, unless it is unknown, revoked or expired."""
+        return find_key(key)
+
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the API schema describes the two headers."""
 
     target_class = ApiKeyAuthentication
+    match_subclasses = True
     name = ["apiKey", "bearer"]
 
     def get_security_definition(self, auto_schema: object) -> list[dict[str, str]]:
@@ -123,9 +128,8 @@ def _refuse(request: Request, error: DomainError) -> NoReturn:
     refuse_after(request, failure="bad-key", limit=settings.BAD_KEYS_PER_MINUTE, error=error)
 
 
-def _find(key: str) -> ApiKey | None:
-    if not keys.is_well_formed(key):
-        return None
+def find_key(key: str) -> ApiKey | None:
+    """The usable key with its account."""
     digest, now = secrets.digest(key), timezone.now()
     if connection.vendor == "postgresql":
         return _find_at_once(digest, now=now)
@@ -134,27 +138,36 @@ def _find(key: str) -> ApiKey | None:
 
 
 # As ApiKeyQuerySet.usable has it: every request asks this first.
-FIND_KEY = """
-SELECT {key}, {account}
+FROM_USABLE_KEY = """
 FROM agents_apikey AS key JOIN agents_account AS account ON account.id = key.account_id
-WHERE key.digest = %s AND key.revoked_at IS NULL
-  AND (key.expires_at IS NULL OR key.expires_at > %s)
 """
+WHERE_KEY_IS_USABLE = """
+WHERE key.digest = %(digest)s AND key.revoked_at IS NULL
+  AND (key.expires_at IS NULL OR key.expires_at > %(now)s)
+"""
+KEY_WIDTH = len(fields_of(ApiKey)) + len(fields_of(Account))
+
+
+def key_columns() -> str:
+    """What `load_key` reads."""
+    key, account = columns_of(ApiKey, alias="key"), columns_of(Account, alias="account")
+    return f"{key}, {account}"
+
+
+def load_key(columns: Sequence[object]) -> ApiKey:
+    width = len(fields_of(ApiKey))
+    api_key = load(ApiKey, columns[:width])
+    api_key.account = load(Account, columns[width:])
+    return api_key
 
 
 def _find_at_once(digest: str, *, now: datetime) -> ApiKey | None:
     with prepared_cursor() as cursor:
-        cursor.execute(_find_key_sql(), [digest, now])
+        cursor.execute(_find_key_sql(), {"digest": digest, "now": now})
         row = cursor.fetchone()
-    if row is None:
-        return None
-    width = len(fields_of(ApiKey))
-    api_key = load(ApiKey, row[:width])
-    api_key.account = load(Account, row[width:])
-    return api_key
+    return load_key(row) if row else None
 
 
 @lru_cache
 def _find_key_sql() -> str:
-    key, account = columns_of(ApiKey, alias="key"), columns_of(Account, alias="account")
-    return FIND_KEY.format(key=key, account=account)
+    return f"SELECT {key_columns()} {FROM_USABLE_KEY} {WHERE_KEY_IS_USABLE}"

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -10,6 +11,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 MAX_DEPTH = 32
+SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class JsonBody(BaseParser):
@@ -84,7 +86,7 @@ def check_storable(value: object, depth: int = 0) -> None:
 def _check_text(text: str) -> None:
     if "\x00" in text:
         raise ParseError("The body has a NUL character")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if not text.isascii() and SURROGATES.search(text):
         raise ParseError("The body has half of a surrogate pair")
 
 

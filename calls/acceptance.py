@@ -1,7 +1,8 @@
 """The hot path of `calls/send`: what an order is judged by, and the rows of an accepted one.
 
-On PostgreSQL each of the two is one statement, FIND and RECORD below, and so one round trip. SQLite
-does the same step by step; which of them did it, nobody can tell.
+On PostgreSQL each of the two is one statement, FIND and RECORD below, and so one round trip; where
+a key places the call, FIND_WITH_KEY finds that too. SQLite does the same step by step; which of
+them did it, nobody can tell.
 """
 
 import json
@@ -9,22 +10,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
+from agents.auth import (
+    FROM_USABLE_KEY,
+    KEY_WIDTH,
+    WHERE_KEY_IS_USABLE,
+    key_columns,
+    load_key,
+)
 from agents.credits import reserve
 from agents.errors import AgentNotFound
-from agents.models import Account, Agent
+from agents.models import Account, Agent, ApiKey
 from agents.prices import prefixes_of, price_for
 from agents.services import find_agent
 from calls import policy
 from calls.models import Call, CallEvent, CallingRules
 from core.errors import InsufficientCredits
 from core.ids import parse_id
-from core.rows import columns_of, fields_of, load, prepared_cursor
+from core.rows import columns_of, fields_of, load, prepared_cursor, stored
+from core.secrets import digest
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,13 @@ class Facts:
     policy: policy.Known
 
 
+class Found(NamedTuple):
+    """The account's agent, enabled or not, and the facts of the number that it is to call."""
+
+    agent: Agent
+    facts: Facts
+
+
 def find(account: Account, *, agent_id: object, number: str | None) -> tuple[Agent, Facts | None]:
     """The account's agent, enabled or not, and the facts of `number` where they came with it.
 
@@ -45,10 +62,10 @@ def find(account: Account, *, agent_id: object, number: str | None) -> tuple[Age
     if number is None or connection.vendor != "postgresql":
         return find_agent(account, agent_id), None
     parsed = parse_id("agent", agent_id)
-    row = parsed and _found(account_id=account.id, agent_id=parsed, number=number)
-    if not row:
+    found = parsed and _find_at_once(account.id, agent_id=parsed, number=number)
+    if not found:
         raise AgentNotFound
-    return row
+    return found
 
 
 def facts_of(account_id: UUID, *, number: str) -> Facts:
@@ -78,12 +95,7 @@ def record(call: Call, *, lines: Sequence[CallEvent]) -> None:
 
 # PostgreSQL: one statement each -------------------------------------------------------------------
 
-FIND = """
-SELECT {agent}, {rules}, price.per_minute, EXISTS (
-    SELECT FROM calls_donotcall AS listed
-    WHERE listed.account_id = agent.account_id AND listed.number = %(number)s
-)
-FROM agents_agent AS agent
+JOINED = """
 LEFT JOIN calls_callingrules AS rules ON rules.account_id = agent.account_id
 LEFT JOIN LATERAL (
     SELECT per_minute FROM agents_price
@@ -91,7 +103,21 @@ LEFT JOIN LATERAL (
       AND (account_id = agent.account_id OR account_id IS NULL)
     ORDER BY account_id IS NULL, length(prefix) DESC LIMIT 1
 ) AS price ON true
+"""
+COLUMNS = """
+{agent}, {rules}, price.per_minute, EXISTS (
+    SELECT FROM calls_donotcall AS listed
+    WHERE listed.account_id = agent.account_id AND listed.number = %(number)s
+)
+"""
+FIND = """
+SELECT {columns} FROM agents_agent AS agent {joined}
 WHERE agent.id = %(agent_id)s AND agent.account_id = %(account_id)s
+"""
+FIND_WITH_KEY = """
+SELECT {key}, {columns} {from_key}
+LEFT JOIN agents_agent AS agent ON agent.id = %(agent_id)s AND agent.account_id = account.id
+{joined} {where_key}
 """
 # No row of `paid`: none of the others either. What a conditional UPDATE takes, nobody else has.
 RECORD = """
@@ -117,21 +143,32 @@ BOOKED = """, booked AS (
 )"""
 
 
-def _found(*, account_id: UUID, agent_id: UUID, number: str) -> tuple[Agent, Facts] | None:
+def find_with_key(key: str, *, agent_id: UUID, number: str) -> tuple[ApiKey | None, Found | None]:
+    """The usable key, and what `find` says to its account. On PostgreSQL only."""
+    asked = {"digest": digest(key), "now": timezone.now(), **_asked(agent_id, number)}
     with prepared_cursor() as cursor:
-        cursor.execute(
-            _find_sql(),
-            {
-                "account_id": account_id,
-                "agent_id": agent_id,
-                "number": number,
-                "prefixes": prefixes_of(number),
-            },
-        )
+        cursor.execute(_find_with_key_sql(), asked)
         row = cursor.fetchone()
     if row is None:
-        return None
+        return None, None
+    return load_key(row[:KEY_WIDTH]), _found(row[KEY_WIDTH:], number=number)
+
+
+def _find_at_once(account_id: UUID, *, agent_id: UUID, number: str) -> Found | None:
+    with prepared_cursor() as cursor:
+        cursor.execute(_find_sql(), {"account_id": account_id, **_asked(agent_id, number)})
+        row = cursor.fetchone()
+    return _found(row, number=number) if row else None
+
+
+def _asked(agent_id: UUID, number: str) -> dict[str, Any]:
+    return {"agent_id": agent_id, "number": number, "prefixes": prefixes_of(number)}
+
+
+def _found(row: Sequence[Any], *, number: str) -> Found | None:
     *columns, per_minute, is_listed = row
+    if columns[0] is None:
+        return None
     width = len(fields_of(Agent))
     rules = load(CallingRules, columns[width:]) if columns[width] else CallingRules()
     facts = Facts(
@@ -139,22 +176,16 @@ def _found(*, account_id: UUID, agent_id: UUID, number: str) -> tuple[Agent, Fac
         per_minute=settings.CREDITS_PER_MINUTE if per_minute is None else per_minute,
         policy=policy.Known(rules=rules, is_listed=is_listed),
     )
-    return load(Agent, columns[:width]), facts
+    return Found(load(Agent, columns[:width]), facts)
 
 
 def _record_at_once(call: Call, lines: Sequence[CallEvent]) -> None:
-    given = [(field, getattr(call, field.attname)) for field in fields_of(Call)]
-    # Columns that are null need not be named.
-    stored = {
-        str(field.column): field.get_db_prep_save(value, connection)
-        for field, value in given
-        if value is not None
-    }
+    columns = stored(call)
     amount = call.reserved
     sql = RECORD.format(
         paid=PAID if amount else NOTHING_PAID,
-        columns=", ".join(stored),
-        values=", ".join(["%s"] * len(stored)),
+        columns=", ".join(columns),
+        values=", ".join(["%s"] * len(columns)),
         booked=BOOKED if amount else "",
     )
     paid: list[Any] = [amount, amount, call.account_id, amount] if amount else []
@@ -162,7 +193,7 @@ def _record_at_once(call: Call, lines: Sequence[CallEvent]) -> None:
     told = [(line.type, line.at, json.dumps(line.detail)) for line in lines]
     arrays = [list(column) for column in zip(*told, strict=True)]
     with prepared_cursor() as cursor:
-        cursor.execute(sql, [*paid, *stored.values(), *arrays, *booked])
+        cursor.execute(sql, [*paid, *columns.values(), *arrays, *booked])
         (made,) = cursor.fetchone()
     if not made:
         raise InsufficientCredits
@@ -171,9 +202,23 @@ def _record_at_once(call: Call, lines: Sequence[CallEvent]) -> None:
 
 @cache
 def _find_sql() -> str:
-    return FIND.format(
-        agent=columns_of(Agent, alias="agent"), rules=columns_of(CallingRules, alias="rules")
+    return FIND.format(columns=_columns(), joined=JOINED)
+
+
+@cache
+def _find_with_key_sql() -> str:
+    return FIND_WITH_KEY.format(
+        key=key_columns(),
+        columns=_columns(),
+        from_key=FROM_USABLE_KEY,
+        joined=JOINED,
+        where_key=WHERE_KEY_IS_USABLE,
     )
+
+
+def _columns() -> str:
+    agent, rules = columns_of(Agent, alias="agent"), columns_of(CallingRules, alias="rules")
+    return COLUMNS.format(agent=agent, rules=rules)
 
 
 # SQLite: step by step -----------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,6 +17,7 @@ from agents.views import NativeListView, NativeView
 from calls import services
 from calls.idempotency_header import CREATED_HEADERS, idempotency_header, idempotency_key
 from calls.models import ACTIVE, WAITING, Call, Status
+from calls.order_authentication import OrderAuthentication
 from calls.queue import place_of
 from calls.serializers import (
     RESULTS,
@@ -127,6 +129,10 @@ class AccountSerializer(serializers.Serializer[Any]):
 class SendCallView(NativeView):
     scopes = {"POST": Scope.CALLS_WRITE}
 
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        self.lookup = OrderAuthentication()
+        return [self.lookup]
+
     @extend_schema(
         operation_id="sendCall",
         summary="Place a call",
@@ -155,6 +161,7 @@ class SendCallView(NativeView):
             _order_in(request.data),
             origin=origin_of(self),
             idempotency_key=idempotency_key(request),
+            found=self.lookup.found,
         )
         headers = {"Location": f"/api/v1/calls/{placed.call.native_id}"}
         if placed.is_replay:

@@ -113,13 +113,15 @@ def place_call(
     origin: Origin,
     idempotency_key: str | None = None,
     client_id: UUID | None = None,
+    found: acceptance.Found | None = None,
 ) -> Placed:
     """Accept a call: it is recorded, and a worker dials it.
 
     Whoever asks says that two requests are one by an `idempotency_key` for a day, or by a
-    `client_id` that is the call's own for good. Raises AgentNotFound, AgentDisabled, InvalidNumber,
-    FromNumberMissing, FromNumberNotAllowed, InsufficientCredits, IdempotencyConflict when the key
-    was used for another request, CallIdAlreadyUsed when the id was, and what policy.check_accept
+    `client_id` that is the call's own for good. `found` is what somebody has looked up of the
+    request already. Raises AgentNotFound, AgentDisabled, InvalidNumber, FromNumberMissing,
+    FromNumberNotAllowed, InsufficientCredits, IdempotencyConflict when the key was used for
+    another request, CallIdAlreadyUsed when the id was, and what policy.check_accept
     raises; a refusal burns neither.
     """
     try:
@@ -138,7 +140,9 @@ def place_call(
                 earlier = earlier or _find_placed(request, origin=origin, client_id=client_id)
             if earlier:
                 return _replayed(earlier)
-            placed = _accept(request, origin=origin, call_id=call_id, client_id=client_id)
+            placed = _accept(
+                request, origin=origin, call_id=call_id, client_id=client_id, found=found
+            )
             transaction.on_commit(partial(wake, DIAL))
             return placed
     except (IntegrityError, InsufficientCredits):
@@ -220,9 +224,14 @@ def _is_order_of(call: Call, request: CallRequest, *, agent: Agent) -> bool:
 
 
 def _accept(
-    request: CallRequest, *, origin: Origin, call_id: UUID, client_id: UUID | None
+    request: CallRequest,
+    *,
+    origin: Origin,
+    call_id: UUID,
+    client_id: UUID | None,
+    found: acceptance.Found | None,
 ) -> Placed:
-    agent, facts = acceptance.find(
+    agent, facts = found or acceptance.find(
         origin.account, agent_id=request.agent_id, number=_international(request.to_number)
     )
     if not agent.is_enabled:

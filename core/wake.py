@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 DEBOUNCE_SECONDS = 2
 MESSAGE_EXPIRES_SECONDS = 30
 # A thousand requests a second would ask whether a hint waits already as often.
-GATHER_SECONDS = 0.005
+GATHER_SECONDS = 0.02
 # After a failure, leave the broker alone for so long; what piled up meanwhile is for the sweep.
 BROKEN_PAUSE_SECONDS = 1.0
 
