@@ -36,6 +36,8 @@ SHAPELESS = (
     "faults/test_checks.py",
     "faults/test_plan.py",
 )
+# Told from a browser or another program. Every page and answer in them is tested on both shapes.
+TOLD_ONCE = ("browser", "test_zapier_app.py")
 BOOTED = {"e2e", "faults"}
 
 
@@ -43,7 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--second-shape",
         action="store_true",
-        help="Leave out what meets neither database nor Redis: it has passed on another shape",
+        help="Leave out what another shape has passed, and would be the same on this one",
     )
     parser.addoption(
         "--hosts", action="store_true", help="Run what makes hosts of network namespaces, as root"
@@ -58,7 +60,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _set_the_clock_first(item)
     items.sort(key=lambda item: BOOTED.isdisjoint(item.path.parts))
     if config.getoption("--second-shape"):
-        items[:] = [item for item in items if not item.path.as_posix().endswith(SHAPELESS)]
+        items[:] = [item for item in items if not _is_the_same_elsewhere(item)]
+
+
+def _is_the_same_elsewhere(item: pytest.Item) -> bool:
+    return item.path.as_posix().endswith(SHAPELESS) or not set(item.path.parts).isdisjoint(
+        TOLD_ONCE
+    )
 
 
 def _set_the_clock_first(item: pytest.Item) -> None:
