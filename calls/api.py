@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django.db.models import Count, Q
+from django.http import JsonResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -156,7 +157,7 @@ class SendCallView(NativeView):
             *CREATED_HEADERS,
         ],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> JsonResponse:
         placed = services.place_call(
             _order_in(request.data),
             origin=origin_of(self),
@@ -166,7 +167,7 @@ class SendCallView(NativeView):
         headers = {"Location": f"/api/v1/calls/{placed.call.native_id}"}
         if placed.is_replay:
             headers["Idempotent-Replayed"] = "true"
-        return Response(_accepted(placed), status=201, headers=headers)
+        return JsonResponse(_accepted(placed), status=201, headers=headers)
 
 
 class CallListView(NativeListView):

@@ -16,6 +16,7 @@ from core.observing import tell
 from core.responses import error_response, is_api
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 MAX_BODY_BYTES = 64 * 1024
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -39,7 +40,7 @@ def trusted_proxies(get_response: GetResponse) -> GetResponse:
         meta[IS_LOCAL] = bool(peer and peer.is_loopback) and not _is_forwarded(meta)
         forwarded_for = meta.pop("HTTP_X_FORWARDED_FOR", "")
         forwarded_proto = meta.pop("HTTP_X_FORWARDED_PROTO", "").strip().lower()
-        if _is_proxy(meta.get("REMOTE_ADDR", "")):
+        if _is_proxy(peer):
             meta["REMOTE_ADDR"] = _client_address(forwarded_for) or meta["REMOTE_ADDR"]
             if forwarded_proto in ("http", "https"):
                 meta["wsgi.url_scheme"] = forwarded_proto
@@ -56,18 +57,17 @@ def _is_forwarded(meta: Mapping[str, object]) -> bool:
 def _client_address(forwarded_for: str) -> str | None:
     """The last address that is not a proxy of ours: those before it are anybody's claim."""
     for hop in reversed(forwarded_for.split(",")):
-        if not _is_proxy(hop.strip()):
-            address = _address(hop.strip())
+        address = _address(hop.strip())
+        if not _is_proxy(address):
             return str(address) if address else None
     return None
 
 
-def _is_proxy(text: str) -> bool:
-    address = _address(text)
+def _is_proxy(address: Address | None) -> bool:
     return address is not None and any(address in proxy for proxy in settings.TRUSTED_PROXIES)
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _address(text: str) -> Address | None:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
