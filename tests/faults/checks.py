@@ -86,9 +86,10 @@ def what_the_carrier_told_is_what_is_said(evidence: Evidence) -> Breaches:
             yield f"{call.id} is {call.status} ({call.reason}), the carrier said {last.outcome}"
 
 
-def _agrees(call: Call, dial: Dial) -> bool:
-    # Canceled while it waited for another try.
-    return call.status == dial.outcome or call.status == "canceled"
+def _agrees(call: Call, last: Dial) -> bool:
+    # Canceled while it waited for another try, or the order of that try never arrived.
+    has_lost_a_try = call.last_dial != last.id and call.status == "failed"
+    return call.status == last.outcome or call.status == "canceled" or has_lost_a_try
 
 
 def each_listener_was_told_each_end_once(evidence: Evidence) -> Breaches:

@@ -13,12 +13,15 @@ ENTRIES = """
 SELECT coalesce(sum(credits), 0), coalesce(sum(reserved), 0) FROM agents_ledgerentry
 WHERE account_id = '{account}'
 """
+LAST_DIALS = """
+SELECT DISTINCT ON (call_id) call_id, id FROM calls_dial ORDER BY call_id, number DESC
+"""
 
 
 def evidence_of(rig: Rig, *, orders: list[Order]) -> Evidence:
     return Evidence(
         orders=orders,
-        calls=[call for customer in rig.customers for call in _calls(rig, customer)],
+        calls=_calls(rig),
         dials=rig.carrier.dials,
         listeners=[hearing.listener for hearing in rig.hearings],
         told=[one for hearing in rig.hearings for one in hearing.told],
@@ -27,16 +30,25 @@ def evidence_of(rig: Rig, *, orders: list[Order]) -> Evidence:
     )
 
 
-def _calls(rig: Rig, customer: Customer) -> Iterator[Call]:
+def _calls(rig: Rig) -> list[Call]:
+    dials = {f"call_{call_id.hex}": str(id) for call_id, id in rig.postgres.rows(LAST_DIALS)}
+    return [
+        _call(customer, seen, last_dial=dials.get(seen["id"], ""))
+        for customer in rig.customers
+        for seen in _seen(rig, customer)
+    ]
+
+
+def _seen(rig: Rig, customer: Customer) -> Iterator[dict[str, Any]]:
     client = Client(url=rig.product.url, key=customer.live_key)
     path = "/api/v1/calls?limit=100"
     while path:
         page = client.get(path).json()
-        yield from (_call(customer, seen) for seen in page["results"])
+        yield from page["results"]
         path = (page["next"] or "").removeprefix(rig.product.url)
 
 
-def _call(customer: Customer, seen: dict[str, Any]) -> Call:
+def _call(customer: Customer, seen: dict[str, Any], *, last_dial: str) -> Call:
     return Call(
         account=customer.account,
         id=seen["id"],
@@ -49,6 +61,7 @@ def _call(customer: Customer, seen: dict[str, Any]) -> Call:
         has_end=seen["endedAt"] is not None,
         seconds=seen["duration"],
         cost=None if seen["cost"] is None else Decimal(seen["cost"]),
+        last_dial=last_dial,
     )
 
 

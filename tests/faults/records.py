@@ -26,7 +26,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Call:
-    """A call as `GET calls` shows it when all is over."""
+    """A call as `GET calls` shows it when all is over, and the id of its last try if it had one."""
 
     account: str
     id: str
@@ -39,6 +39,7 @@ class Call:
     has_end: bool
     seconds: int | None
     cost: Decimal | None
+    last_dial: str
 
 
 @dataclass(frozen=True)

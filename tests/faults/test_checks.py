@@ -17,8 +17,12 @@ GOOD = Evidence(
         Order("b", TWO, "live", most_dials=2, was_canceled=False, call_ids=("call_2",)),
     ],
     calls=[
-        Call("a", "call_1", ONE, "live", "agent_1", "completed", "", True, True, 61, Decimal(2)),
-        Call("b", "call_2", TWO, "live", "agent_2", "busy", "", False, True, None, Decimal(0)),
+        Call(
+            "a", "call_1", ONE, "live", "agent_1", "completed", "", True, True, 61, Decimal(2), "d1"
+        ),
+        Call(
+            "b", "call_2", TWO, "live", "agent_2", "busy", "", False, True, None, Decimal(0), "d3"
+        ),
     ],
     dials=[
         Dial("d1", "call_1", ONE, 1.0, orders=1, outcome="completed", is_plain=True),
@@ -124,6 +128,8 @@ def test_a_good_run_passes_every_check() -> None:
         (dial(0, outcome=""), HELD),
         (dial(0, outcome="busy"), AGREES),
         (call(0, status="failed"), AGREES),
+        (call(1, status="failed"), AGREES),
+        (call(1, status="completed", last_dial="d4"), AGREES),
         (untold(4), TOLD),
         (untold(3), TOLD),
         (untold(0), TOLD),
@@ -151,6 +157,11 @@ def test_a_good_run_passes_every_check() -> None:
 )
 def test_what_went_wrong_is_found(spoil: Spoil, finds: str) -> None:
     assert judge(spoil(GOOD))[finds]
+
+
+def test_a_try_that_the_carrier_never_heard_of_is_no_word_of_the_carrier() -> None:
+    lost = call(1, status="failed", reason="carrier_unknown", last_dial="d4")(GOOD)
+    assert not judge(lost)[AGREES]
 
 
 def test_seconds_are_rounded_and_a_bill_is_not() -> None:
