@@ -12,13 +12,14 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from agents.auth import ApiKeyAuthentication
 from agents.scopes import ANY_KEY, Scope
 from agents.serializers import RetrySerializer
 from agents.views import NativeListView, NativeView
 from calls import services
 from calls.idempotency_header import CREATED_HEADERS, idempotency_header, idempotency_key
 from calls.models import ACTIVE, WAITING, Call, Status
-from calls.order_authentication import OrderAuthentication
+from calls.order_lookup import OrderLookup
 from calls.queue import place_of
 from calls.serializers import (
     RESULTS,
@@ -131,8 +132,8 @@ class SendCallView(NativeView):
     scopes = {"POST": Scope.CALLS_WRITE}
 
     def get_authenticators(self) -> list[BaseAuthentication]:
-        self.lookup = OrderAuthentication()
-        return [self.lookup]
+        self.lookup = OrderLookup()
+        return [ApiKeyAuthentication(find=self.lookup.find)]
 
     @extend_schema(
         operation_id="sendCall",

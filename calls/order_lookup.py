@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection
 from rest_framework.request import Request
 
-from agents.auth import ApiKeyAuthentication
+from agents.auth import find_key
 from agents.models import ApiKey
 from calls import acceptance
 from core.ids import parse_id
@@ -19,15 +19,15 @@ class Wanted(NamedTuple):
     number: str
 
 
-class OrderAuthentication(ApiKeyAuthentication):
-    """The same for a view that takes orders. `found` is what came along with the key, if it did."""
+class OrderLookup:
+    """One request's. `found` is what came along with the key, if it did."""
 
     found: acceptance.Found | None = None
 
     def find(self, key: str, request: Request) -> ApiKey | None:
         wanted = _wanted(request) if connection.vendor == "postgresql" else None
         if wanted is None:
-            return super().find(key, request)
+            return find_key(key, request)
         api_key, self.found = acceptance.find_with_key(key, **wanted._asdict())
         return api_key
 
