@@ -2,10 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Apart from the rest: they look at what is installed, and nothing of theirs shall be.
+SUPPLY := $(VENV)/supply
 # One more than there are cores, for booted installs mostly wait; four have Redis databases.
 WORKERS := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 3 ? cores + 1 : 4)))
 
-.PHONY: run web worker beat test hosts faults check bench requirements
+.PHONY: run web worker beat test hosts faults check audit sbom bench requirements
 
 run: $(VENV)/.runtime
 	@exec $(BIN)/python manage.py run
@@ -28,10 +30,20 @@ hosts: $(VENV)/.development
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+audit: $(SUPPLY)/.installed
+	$(SUPPLY)/bin/pip-audit --strict --disable-pip --require-hashes \
+		-r requirements.txt -r requirements-dev.txt
+
+sbom: $(SUPPLY)/.installed
+	@mkdir -p var
+	$(SUPPLY)/bin/cyclonedx-py requirements --output-reproducible --output-file var/sbom.json \
+		requirements.txt
 
 bench: $(VENV)/.development
 	$(BIN)/python -m bench
@@ -45,6 +57,9 @@ requirements: $(VENV)/.development
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra tracing --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make requirements" -q -o requirements-dev.txt
+	$(BIN)/uv pip compile requirements-supply.in --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make requirements" \
+		-q -o requirements-supply.txt
 
 # An install of everything satisfies the runtime too, so `make run` after `make test` keeps it.
 $(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
@@ -54,6 +69,11 @@ $(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
 
 $(VENV)/.development: requirements-dev.txt | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(SUPPLY)/.installed: requirements-supply.txt | $(VENV)/bin/python
+	@$(BIN)/python -m venv $(SUPPLY)
+	@$(SUPPLY)/bin/python -m pip install --quiet --require-hashes -r requirements-supply.txt
 	@touch $@
 
 $(VENV)/bin/python:
