@@ -1,13 +1,22 @@
 """Django's PostgreSQL backend with a round trip less for every request, and prepared statements."""
 
 import select
+from typing import Any
 
 import psycopg
-from django.db.backends.postgresql import base
+from django.db.backends.postgresql import base, operations
 from django.db.backends.utils import CursorWrapper
 
 
+class DatabaseOperations(operations.DatabaseOperations):
+    def last_executed_query(self, cursor: Any, sql: object, params: Any) -> str:
+        """For logs: of a statement that it prepared before, psycopg keeps no text."""
+        return super().last_executed_query(cursor, sql, params) or str(sql)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
+    ops_class = DatabaseOperations
+
     def is_usable(self) -> bool:
         """Ask the server only where there is reason to: an error, or anything to read.
 

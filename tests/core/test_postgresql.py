@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from core.rows import prepared_cursor
 
@@ -62,10 +63,11 @@ def test_one_that_the_server_ended_is_opened_anew(
         assert cursor.fetchone() != (ours,)
 
 
-def test_a_prepared_statement_is_planned_once() -> None:
-    with prepared_cursor() as cursor:
+def test_a_prepared_statement_is_planned_once_and_logged_each_time() -> None:
+    with CaptureQueriesContext(connection) as logged, prepared_cursor() as cursor:
         for number in range(4):
             cursor.execute("SELECT %s::int + 1", [number])
             assert cursor.fetchone() == (number + 1,)
         cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%%+ 1'")
         assert cursor.fetchone() == (1,)
+    assert [one["sql"].split()[0] for one in logged] == ["SELECT"] * 5
