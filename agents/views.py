@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db.models import QuerySet
-from django.http import Http404, JsonResponse
+from django.http import Http404, JsonResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.parsers import FormParser, MultiPartParser
@@ -174,6 +174,7 @@ _DOMAIN_ERRORS: dict[type[Exception], type[errors.DomainError]] = {
     exceptions.MethodNotAllowed: errors.MethodNotAllowed,
     exceptions.UnsupportedMediaType: errors.UnsupportedMediaType,
     RequestDataTooBig: errors.PayloadTooLarge,
+    UnreadablePostError: errors.BodyNotArrived,
     SuspiciousOperation: errors.InvalidRequest,
 }
 

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
@@ -66,9 +67,7 @@ def _found(rows: QuerySet[Row], carrier: str) -> Row:
 
 
 def _callback(request: HttpRequest, *, topic: str) -> Callback:
-    body = request.read(MAX_BODY_BYTES + 1)
-    if len(body) > MAX_BODY_BYTES:
-        raise CallbackRefused("It is larger than 1 MiB", is_forged=False)
+    body = _body(request)
     request._body = body  # what POST reads the fields from
     return Callback(
         method=request.method or "",
@@ -78,6 +77,18 @@ def _callback(request: HttpRequest, *, topic: str) -> Callback:
         body=body,
         fields={**request.GET.dict(), **request.POST.dict()},
     )
+
+
+def _body(request: HttpRequest) -> bytes:
+    try:
+        body = request.read(MAX_BODY_BYTES + 1)
+    except UnreadablePostError as cut:
+        raise CallbackRefused(str(cut), is_forged=False) from None
+    except RequestDataTooBig:
+        body = None
+    if body is None or len(body) > MAX_BODY_BYTES:
+        raise CallbackRefused("It is larger than 1 MiB", is_forged=False)
+    return body
 
 
 def _refused(refusal: CallbackRefused, **about: str) -> HttpResponse:

@@ -34,8 +34,9 @@ class OrderLookup:
 
 def _wanted(request: Request) -> Wanted | None:
     """What the body asks for, at first sight; it is read again, and judged, once the key is."""
+    body = request._request.body  # one that is cut or too large is refused as such
     try:
-        order = json.loads(request._request.body)
+        order = json.loads(body)
         agent_id, number = parse_id("agent", order["agentId"]), to_e164(order["toNumber"])
     except Exception:
         return None  # what is wrong with it is for whoever reads it to say

@@ -6,7 +6,7 @@ from celery import current_app
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 
 from config.leading import AGAIN_SECONDS
 from config.listening import listen
@@ -27,6 +27,8 @@ def serve_web() -> None:
         address=settings.HOST.strip("[]"),
         port=settings.PORT,
         interface=Interfaces.WSGI,
+        # Its time limit for headers, 30 s, holds for this version of HTTP.
+        http=HTTPModes.http1,
         workers=settings.WEB_WORKERS,
         blocking_threads=BLOCKING_THREADS,
         respawn_failed_workers=True,

@@ -12,6 +12,7 @@ from celery.worker import WorkController, state
 from waitress import wasyncore
 from waitress.server import BaseWSGIServer, create_server
 
+from config.arriving import ARRIVAL_SECONDS, PunctualChannel
 from config.celery import app, sweep
 from config.ticking import Scheduler
 from config.wsgi import application
@@ -23,6 +24,8 @@ WEB_THREADS = 8
 # Three drains, the sweep, and room for what is to come.
 WORKER_THREADS = 6
 MAX_BODY_BYTES = 4 * 1024 * 1024
+# Who says nothing holds one, and no thread.
+MAX_CONNECTIONS = 500
 STOP_SECONDS = 20.0
 
 
@@ -43,9 +46,13 @@ def serve(listener: socket.socket, *, on_ready: Callable[[], None]) -> None:
         asyncore_use_poll=True,
         # Enough for the largest form of the admin; the API says no to far less, in its own words.
         max_request_body_size=MAX_BODY_BYTES,
+        connection_limit=MAX_CONNECTIONS,
+        channel_timeout=int(ARRIVAL_SECONDS),
+        cleanup_interval=5,
         # Forwarded headers are for the one middleware that knows whom to believe.
         clear_untrusted_proxy_headers=False,
     )
+    server.channel_class = PunctualChannel
     web = threading.Thread(target=server.run, name="web", daemon=True)
     worker = WorkController(
         app=app,

@@ -37,6 +37,10 @@ class InvalidRequest(DomainError):
     pass
 
 
+class BodyNotArrived(DomainError):
+    message = "The request body did not arrive whole"
+
+
 class InvalidNumber(DomainError):
     code = "invalid_number"
     message = "The provided phone number is invalid"
