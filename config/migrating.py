@@ -12,18 +12,54 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
+from psycopg.errors import LockNotAvailable
 
 log = structlog.get_logger(__name__)
 
 # Any number, as long as nothing else in the database locks the same one.
 LOCK = 7_362_825
 AGAIN_SECONDS = 0.2
+LOCK_SECONDS = 1
 
 
 def migrate() -> None:
-    """Bring the database up to date, or wait for the process that is doing it."""
+    """Bring the database up to date, or wait for the process that is doing it.
+
+    What cannot have its table soon lets those behind it pass, and tries again.
+    """
     with _lock():
-        call_command("migrate", verbosity=0, interactive=False)
+        while not _try_to_migrate():
+            log.warning("migration_waits_for_table")
+            time.sleep(LOCK_SECONDS)
+
+
+def _try_to_migrate() -> bool:
+    """False where somebody holds a table: a backup, or a transaction that somebody forgot."""
+    try:
+        with _impatience():
+            call_command("migrate", verbosity=0, interactive=False)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        return False
+    return True
+
+
+@contextmanager
+def _impatience() -> Iterator[None]:
+    """While it lasts, this connection waits for no lock for longer than LOCK_SECONDS.
+
+    Who waits to change a table keeps everybody waiting who comes later, readers too.
+    """
+    if settings.IS_SQLITE:
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+        try:
+            yield
+        finally:
+            cursor.execute("RESET lock_timeout")
 
 
 def wait_until_migrated() -> None:
