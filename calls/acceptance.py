@@ -1,11 +1,10 @@
-"""The hot path of `calls/send`: what an order is judged by, and the rows of an accepted one.
+"""What an order is judged by, before `calls.booking` writes an accepted one down.
 
-On PostgreSQL each of the two is one statement, FIND and RECORD below, and so one round trip; where
-a key places the call, FIND_WITH_KEY finds that too. SQLite does the same step by step; which of
-them did it, nobody can tell.
+On PostgreSQL that is one statement, FIND below, and so one round trip; where a key places the call,
+FIND_WITH_KEY finds that too. SQLite does the same step by step; which of them did it, nobody can
+tell.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,16 +23,14 @@ from agents.auth import (
     key_columns,
     load_key,
 )
-from agents.credits import reserve
 from agents.errors import AgentNotFound
 from agents.models import Account, Agent, ApiKey
 from agents.prices import prefixes_of, price_for
 from agents.services import find_agent
 from calls import policy
-from calls.models import Call, CallEvent, CallingRules
-from core.errors import InsufficientCredits
+from calls.models import CallingRules
 from core.ids import parse_id
-from core.rows import columns_of, fields_of, load, prepared_cursor, stored
+from core.rows import columns_of, fields_of, load, prepared_cursor
 from core.secrets import digest
 
 
@@ -76,30 +73,13 @@ def facts_of(account_id: UUID, *, number: str) -> Facts:
     )
 
 
-def is_one_statement() -> bool:
-    """Whether `record` needs no transaction around it."""
-    return connection.vendor == "postgresql"
-
-
-def record(call: Call, *, lines: Sequence[CallEvent]) -> None:
-    """Write down the call, the first lines of its timeline, and what is set aside for it; or none.
-
-    Raises InsufficientCredits, and IntegrityError where its client's id is taken. To be called in a
-    transaction unless `is_one_statement`.
-    """
-    if connection.vendor == "postgresql":
-        _record_at_once(call, lines)
-    else:
-        _record_in_steps(call, lines)
-
-
 # PostgreSQL: one statement each -------------------------------------------------------------------
 
 JOINED = """
 LEFT JOIN calls_callingrules AS rules ON rules.account_id = agent.account_id
 LEFT JOIN LATERAL (
     SELECT per_minute FROM agents_price
-    WHERE prefix = ANY (%(prefixes)s)
+    WHERE prefix = ANY (string_to_array(%(prefixes)s, ' '))
       AND (account_id = agent.account_id OR account_id IS NULL)
     ORDER BY account_id IS NULL, length(prefix) DESC LIMIT 1
 ) AS price ON true
@@ -119,28 +99,6 @@ SELECT {key}, {columns} {from_key}
 LEFT JOIN agents_agent AS agent ON agent.id = %(agent_id)s AND agent.account_id = account.id
 {joined} {where_key}
 """
-# No row of `paid`: none of the others either. What a conditional UPDATE takes, nobody else has.
-RECORD = """
-WITH paid AS ({paid}), call AS (
-    INSERT INTO calls_call ({columns}) SELECT {values} FROM paid RETURNING id
-), line AS (
-    INSERT INTO calls_callevent (call_id, type, at, detail)
-    SELECT call.id, line.type, line.at, line.detail::jsonb
-    FROM call, unnest(%s::text[], %s::timestamptz[], %s::text[])
-               WITH ORDINALITY AS line (type, at, detail, place) ORDER BY line.place
-){booked}
-SELECT count(*) FROM call
-"""
-NOTHING_PAID = "SELECT 1"
-PAID = """
-    UPDATE agents_account SET credits = credits - %s, reserved = reserved + %s
-    WHERE id = %s AND (credits IS NULL OR credits >= %s) RETURNING id
-"""
-BOOKED = """, booked AS (
-    INSERT INTO agents_ledgerentry (account_id, kind, credits, reserved, subject_id, subject_type,
-                                    reason, actor, created_at)
-    SELECT paid.id, 'reserve', %s, %s, call.id, 'calls.call', '', '', now() FROM paid, call
-)"""
 
 
 def find_with_key(key: str, *, agent_id: UUID, number: str) -> tuple[ApiKey | None, Found | None]:
@@ -162,7 +120,7 @@ def _find_at_once(account_id: UUID, *, agent_id: UUID, number: str) -> Found | N
 
 
 def _asked(agent_id: UUID, number: str) -> dict[str, Any]:
-    return {"agent_id": agent_id, "number": number, "prefixes": prefixes_of(number)}
+    return {"agent_id": agent_id, "number": number, "prefixes": " ".join(prefixes_of(number))}
 
 
 def _found(row: Sequence[Any], *, number: str) -> Found | None:
@@ -177,27 +135,6 @@ def _found(row: Sequence[Any], *, number: str) -> Found | None:
         policy=policy.Known(rules=rules, is_listed=is_listed),
     )
     return Found(load(Agent, columns[:width]), facts)
-
-
-def _record_at_once(call: Call, lines: Sequence[CallEvent]) -> None:
-    columns = stored(call)
-    amount = call.reserved
-    sql = RECORD.format(
-        paid=PAID if amount else NOTHING_PAID,
-        columns=", ".join(columns),
-        values=", ".join(["%s"] * len(columns)),
-        booked=BOOKED if amount else "",
-    )
-    paid: list[Any] = [amount, amount, call.account_id, amount] if amount else []
-    booked: list[Any] = [-amount, amount] if amount else []
-    told = [(line.type, line.at, json.dumps(line.detail)) for line in lines]
-    arrays = [list(column) for column in zip(*told, strict=True)]
-    with prepared_cursor() as cursor:
-        cursor.execute(sql, [*paid, *columns.values(), *arrays, *booked])
-        (made,) = cursor.fetchone()
-    if not made:
-        raise InsufficientCredits
-    call._state.adding, call._state.db = False, connection.alias
 
 
 @cache
@@ -219,14 +156,3 @@ def _find_with_key_sql() -> str:
 def _columns() -> str:
     agent, rules = columns_of(Agent, alias="agent"), columns_of(CallingRules, alias="rules")
     return COLUMNS.format(agent=agent, rules=rules)
-
-
-# SQLite: step by step -----------------------------------------------------------------------------
-
-
-def _record_in_steps(call: Call, lines: Sequence[CallEvent]) -> None:
-    call.save(force_insert=True)
-    for line in lines:
-        line.save(force_insert=True)
-    if call.reserved:
-        reserve(call.account_id, amount=call.reserved, subject=call)

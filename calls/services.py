@@ -18,7 +18,7 @@ from agents.errors import AgentDisabled
 from agents.models import Account, Agent, ApiKey, CallerId, Mode
 from agents.prompts import Rendered, TooLong, render
 from agents.services import find_agent
-from calls import acceptance, lifecycle, policy
+from calls import acceptance, booking, lifecycle, policy
 from calls.carriers.simulated import rehearse_acceptance
 from calls.errors import (
     CallIdAlreadyUsed,
@@ -156,7 +156,7 @@ def place_call(
 
 def _together(has_more_to_write: bool) -> AbstractContextManager[None]:
     """A transaction, unless one statement is all there is to write."""
-    if has_more_to_write or not acceptance.is_one_statement():
+    if has_more_to_write or not booking.is_one_statement():
         return transaction.atomic()
     return nullcontext()
 
@@ -248,7 +248,7 @@ def _accept(
     if call.carrier == "simulated":
         rehearse_acceptance(call.to_number)
     lines = _first_lines(call, verdict)
-    acceptance.record(call, lines=lines)
+    booking.book(call, lines=lines)
     return Placed(call, is_replay=False, lines=lines)
 
 

@@ -355,6 +355,7 @@ MIDDLEWARE = [
     "core.middleware.https_required",
     "core.middleware.body_limit",
     "django.middleware.security.SecurityMiddleware",
+    "core.middleware.programs",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

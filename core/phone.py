@@ -21,6 +21,11 @@ def to_e164(text: object, *, region: str | None = None) -> str:
     """
     if not isinstance(text, str):
         raise InvalidNumber
+    return _to_e164(text, region)
+
+
+@lru_cache(maxsize=10_000)
+def _to_e164(text: str, region: str | None) -> str:
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:

@@ -33,6 +33,7 @@ SHAPELESS = (
     "core/test_http_rebinding.py",
     "core/test_http_tls.py",
     "core/test_targets.py",
+    "core/test_together.py",
     "faults/test_checks.py",
     "faults/test_plan.py",
 )
