@@ -49,7 +49,8 @@ def json_of(
     )
 
 
-HUGE = st.integers(0, 4_400).map(lambda digits: 10**digits)
+# Python writes no longer ones.
+HUGE = st.integers(0, 4_299).map(lambda digits: 10**digits)
 ANY_NUMBER = st.integers() | st.floats() | HUGE
 ANY_JSON = json_of(st.text(ANY_CHARACTER, max_size=20), ANY_NUMBER)
 KEPT_NUMBER = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
