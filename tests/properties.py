@@ -1,7 +1,7 @@
 """How properties are tried: a few examples, always the same in one version.
 
-For a longer run with other examples: `PROPERTY_EXAMPLES=2000 .venv/bin/python -m pytest
---timeout 3600 tests/core/test_phone.py`.
+For a longer run with other examples, which also looks for the smallest that fails:
+`PROPERTY_EXAMPLES=2000 .venv/bin/python -m pytest --timeout 3600 tests/core/test_phone.py`.
 """
 
 import os
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import transaction
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 LONG_RUN = os.environ.get("PROPERTY_EXAMPLES")
@@ -26,6 +26,8 @@ def tried(examples: int) -> settings:
         max_examples=int(LONG_RUN or examples),
         derandomize=not LONG_RUN,
         deadline=None,
+        # Where each example asks the server, looking for the smallest outlasts a test's time.
+        phases=list(Phase) if LONG_RUN else [Phase.explicit, Phase.generate],
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
 
