@@ -138,7 +138,7 @@ def _moment(text: str | None, *, since: datetime) -> datetime:
     """An RFC 2822 time, which has whole seconds, so it may lie just before what it follows."""
     try:
         moment = parsedate_to_datetime(text or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return timezone.now()
     if moment.tzinfo is None:
         return timezone.now()

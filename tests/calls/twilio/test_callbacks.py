@@ -116,6 +116,7 @@ def test_another_accounts_call_is_refused(twilio: StandIn, place: Place) -> None
         {"CallSid": "C" * 101},
         {"CallStatus": "dreaming"},
         {"Timestamp": "yesterday"},
+        {"Timestamp": "Thu, 01 Jan 2026 00:00:00 +99999999999999999999"},
         {"CallDuration": "9" * 30},
     ],
 )
