@@ -75,8 +75,16 @@ def _callback(request: HttpRequest, *, topic: str) -> Callback:
         topic=topic,
         headers=request.headers,
         body=body,
-        fields={**request.GET.dict(), **request.POST.dict()},
+        fields={**request.GET.dict(), **_form(request)},
     )
+
+
+def _form(request: HttpRequest) -> dict[str, str]:
+    try:
+        return request.POST.dict()
+    except (LookupError, UnicodeError):
+        why = "It is in a character set we do not read"
+        raise CallbackRefused(why, is_forged=False) from None
 
 
 def _body(request: HttpRequest) -> bytes:

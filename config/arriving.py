@@ -5,11 +5,13 @@ what there is.
 """
 
 import time
+from functools import cached_property
 from io import IOBase
 from typing import Any, BinaryIO, cast
 
 from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.http import QueryDict
 from waitress.channel import HTTPChannel
 
 from calls.callbacks import MAX_BODY_BYTES as CALLBACK_BYTES
@@ -80,6 +82,15 @@ class ArrivingRequest(WSGIRequest):
             self._stream = cast(BinaryIO, body)
             # The most it can be: Django and DRF take a body without a length for empty.
             self.META["CONTENT_LENGTH"] = str(limit)
+
+    @cached_property
+    def GET(self) -> QueryDict:  # type: ignore[override] # a plain attribute in the stubs
+        """The query, in UTF-8.
+
+        Django reads it in the character set that the body is said to be in, and some that Python
+        knows are none of text, as hex: it fails then before anybody could answer.
+        """
+        return QueryDict(self.environ.get("QUERY_STRING", "").encode("latin-1"), encoding="utf-8")
 
 
 class Handler(WSGIHandler):

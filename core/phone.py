@@ -9,6 +9,9 @@ from phonenumbers import timezone
 
 from core.errors import InvalidNumber
 
+# E.164, 6.2.1. Some countries' plans, as phonenumbers knows them, have room for more.
+MAX_DIGITS = 15
+
 # Every whole hour that clocks on earth show at one moment.
 EVERYWHERE = tuple(ZoneInfo(f"Etc/GMT{hours:+d}") for hours in range(-14, 13))
 
@@ -17,7 +20,7 @@ def to_e164(text: object, *, region: str | None = None) -> str:
     """`text` as E.164, e.g. `+14155550123`.
 
     A number without `+` is read as one of `region` (ISO 3166-1 alpha-2). Raises InvalidNumber when
-    it is no number that the numbering plan of its country has.
+    it is no number that the numbering plan of its country has, or longer than E.164 allows.
     """
     if not isinstance(text, str):
         raise InvalidNumber
@@ -32,7 +35,10 @@ def _to_e164(text: str, region: str | None) -> str:
         raise InvalidNumber from None
     if number.extension or not phonenumbers.is_valid_number(number):
         raise InvalidNumber
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if len(e164) > 1 + MAX_DIGITS:
+        raise InvalidNumber
+    return e164
 
 
 @lru_cache(maxsize=10_000)

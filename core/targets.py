@@ -62,10 +62,11 @@ def check_url(url: str) -> yarl.URL:
 def _parsed(url: str) -> yarl.URL:
     try:
         parsed = yarl.URL(url)
-        port = parsed.port
+        # Read here: a host that begins with xn-- and is no such name fails only now.
+        host, port = parsed.host, parsed.port
     except ValueError:
         raise InvalidUrl("The webhook URL cannot be read") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host or not port:
+    if parsed.scheme not in ("http", "https") or not host or not port:
         raise InvalidUrl("The webhook URL must be an absolute https URL")
     if parsed.user is not None or parsed.password is not None:
         raise InvalidUrl("The webhook URL must not carry credentials")

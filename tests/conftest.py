@@ -32,6 +32,8 @@ SHAPELESS = (
     "core/test_http_hostile.py",
     "core/test_http_rebinding.py",
     "core/test_http_tls.py",
+    "core/test_ids.py",
+    "core/test_phone.py",
     "core/test_targets.py",
     "core/test_together.py",
     "faults/test_checks.py",

@@ -72,6 +72,15 @@ def test_a_forged_or_unreadable_report_changes_nothing(message: Message) -> None
     assert not Event.objects.exists()
 
 
+def test_a_form_in_no_character_set_is_refused(message: Message) -> None:
+    url = f"/carriers/telling/messages/{message.id}"
+    body = b'--b\r\nContent-Disposition: form-data; name="status"\r\n\r\nsent\r\n--b--\r\n'
+    for charset, status in (("hex", 400), ("utf-8", 200)):
+        kind = f"multipart/form-data; boundary=b; charset={charset}"
+        answer = Client().generic("POST", url, body, kind, headers={"X-Secret": "s3cret"})
+        assert answer.status_code == status
+
+
 @pytest.mark.parametrize("carrier", ["simulated", "elsewhere"])
 def test_another_carriers_address_is_not_there(message: Message, carrier: str) -> None:
     url = f"/carriers/{carrier}/messages/{message.id}"

@@ -106,6 +106,7 @@ def test_what_is_given_is_kept(api: Api, account: Account) -> None:
         ({"toNumber": "+1234567890"}, "invalid_number"),
         ({"toNumber": "nonsense"}, "invalid_number"),
         ({"toNumber": "+14155550123 ext. 7"}, "invalid_number"),
+        ({"toNumber": "+4918001234567890"}, "invalid_number"),  # longer than E.164 allows
         ({"fromNumber": "+1"}, "invalid_number"),
         ({"agentId": "agent_123"}, "agent_not_found"),
         ({"agentId": str(new_id())}, "agent_not_found"),

@@ -53,6 +53,9 @@ REFUSED = [
     "https://198.18.0.1/",
     "https://224.0.0.1/",
     "https://255.255.255.255/",
+    "https://xn--/",
+    "https://xn--a.example/",
+    "https://xn--127-/",
 ]
 
 

@@ -40,6 +40,8 @@ from calls.reports import MessageSnapshot, Snapshot
 
 # It reports by itself; we only look in case a report was lost.
 LOOK_AGAIN = timedelta(seconds=30)
+# Of a call or a message; longer ones have no room in our rows.
+A_SID = re.compile("[0-9A-Za-z]{1,100}")
 # It knows no such call any more, or the call has ended.
 ALREADY_OVER = (20404, 21220)
 
@@ -170,7 +172,7 @@ def _fields_about(
 ) -> Mapping[str, str]:
     """The signed form of a callback that speaks of this order. Raises CallbackRefused."""
     fields = signed_fields(callback, credentials=order.credentials)
-    if not fields.get(sid):
+    if not A_SID.fullmatch(fields.get(sid, "")):
         raise CallbackRefused(f"It has no {sid}", is_forged=False)
     if order.carrier_id and fields[sid] != order.carrier_id:
         raise CallbackRefused(f"It is about another {sid}", is_forged=True)

@@ -24,6 +24,8 @@ STATUSES = {
     "failed": DialStatus.FAILED,
     "canceled": DialStatus.CANCELED,
 }
+# Of seconds or milliseconds; what is more is no length of a call, and fits into no time.
+MOST = 10**9
 UNHAPPY = (DialStatus.BUSY, DialStatus.NO_ANSWER, DialStatus.FAILED)
 MESSAGE_STATUSES = {
     "accepted": MessageStatus.SENDING,
@@ -136,7 +138,7 @@ def _moment(text: str | None, *, since: datetime) -> datetime:
     """An RFC 2822 time, which has whole seconds, so it may lie just before what it follows."""
     try:
         moment = parsedate_to_datetime(text or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return timezone.now()
     if moment.tzinfo is None:
         return timezone.now()
@@ -145,6 +147,7 @@ def _moment(text: str | None, *, since: datetime) -> datetime:
 
 def _number(text: object) -> int | None:
     try:
-        return int(str(text))
+        number = int(str(text))
     except ValueError:
         return None
+    return number if 0 <= number <= MOST else None

@@ -109,7 +109,16 @@ def test_another_accounts_call_is_refused(twilio: StandIn, place: Place) -> None
 
 
 @pytest.mark.parametrize(
-    "change", [{"CallSid": ""}, {"CallStatus": "dreaming"}, {"Timestamp": "yesterday"}]
+    "change",
+    [
+        {"CallSid": ""},
+        {"CallSid": "CA\0"},
+        {"CallSid": "C" * 101},
+        {"CallStatus": "dreaming"},
+        {"Timestamp": "yesterday"},
+        {"Timestamp": "Thu, 01 Jan 2026 00:00:00 +99999999999999999999"},
+        {"CallDuration": "9" * 30},
+    ],
 )
 def test_one_that_makes_no_sense_does_no_harm(
     twilio: StandIn, place: Place, change: dict[str, str]
@@ -117,8 +126,26 @@ def test_one_that_makes_no_sense_does_no_harm(
     row = place()
     form = {**twilio.said(row, CallStatus="ringing"), **change}
     answer = twilio.post(row, row["StatusCallback"], form)
-    assert answer == (400 if change == {"CallSid": ""} else 200)
-    assert outcome()[0] == ("ringing" if "Timestamp" in change else "dialing")
+    assert answer == (400 if "CallSid" in change else 200)
+    assert outcome()[0] == ("dialing" if {"CallSid", "CallStatus"} & change.keys() else "ringing")
+
+
+def test_a_first_sid_that_no_row_holds_is_not_kept(twilio: StandIn, place: Place) -> None:
+    row = place()
+    Dial.objects.update(carrier_id="")
+    for sid in ("CA\0", "C" * 101):
+        form = {**twilio.said(row, CallStatus="ringing"), "CallSid": sid}
+        assert twilio.post(row, row["StatusCallback"], form) == 400
+    assert (outcome()[0], Dial.objects.get().carrier_id) == ("dialing", "")
+
+
+def test_a_machine_that_is_found_after_an_age_was_there_from_the_start(
+    twilio: StandIn, place: Place
+) -> None:
+    row = place()
+    form = {**twilio.said(row, AnsweredBy="human"), "MachineDetectionDuration": "9" * 30}
+    assert twilio.post(row, row["AsyncAmdStatusCallback"], form) == 200
+    assert outcome()[0] == "in_progress"
 
 
 def test_nothing_is_believed_where_there_is_no_token(
