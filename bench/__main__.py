@@ -9,13 +9,16 @@ import os
 import signal
 import sys
 import tempfile
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
-from bench.databases import own_database
+from bench.databases import database_variable, own_database
 from bench.results import as_table, write
 
 PARTS = ("accept", "dial", "deliver", "latency", "growth", "footprint")
 DATABASE = "outdial_bench"
+PEERS = ("straightforward", "django_webhook", "django_outbound_webhooks")
+PEER_DATABASES = {database_variable(peer): f"{DATABASE}_{peer}" for peer in PEERS}
 SETTINGS = {
     "LOG_LEVEL": "ERROR",
     "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -37,13 +40,17 @@ def main() -> None:
     if not os.environ.get("DATABASE_URL") or not os.environ.get("REDIS_URL"):
         sys.exit("make bench measures on PostgreSQL and Redis: set DATABASE_URL and REDIS_URL")
     server, redis = os.environ["DATABASE_URL"], urlsplit(os.environ["REDIS_URL"])
-    with own_database(server, DATABASE) as url, own_database(server, f"{DATABASE}_peer") as peer:
+    with ExitStack() as stack:
+        # Of each peer too: what one has made is in another's way.
+        databases = {
+            variable: stack.enter_context(own_database(server, name))
+            for variable, name in {"DATABASE_URL": DATABASE, **PEER_DATABASES}.items()
+        }
         os.environ |= {
             **SETTINGS,
-            "DATABASE_URL": url,
+            **databases,
             "SERVER_URL": server,
             "REDIS_URL": redis._replace(path="/7").geturl(),
-            "PEER_DATABASE_URL": peer,
             "PEER_REDIS_URL": redis._replace(path="/6").geturl(),
             "VAR_DIR": tempfile.mkdtemp(prefix="outdial-bench-"),
         }

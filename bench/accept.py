@@ -82,7 +82,7 @@ def make_caller() -> tuple[str, str]:
 
 def _straightforward(stack: ExitStack) -> Contestant:
     agent_id = prepare()
-    environment = peer_environment()
+    environment = peer_environment("straightforward")
     server = stack.enter_context(
         peer_web(
             "bench.peers.straightforward.wsgi:application",

@@ -17,3 +17,8 @@ def own_database(url: str, name: str) -> Iterator[str]:
             yield urlsplit(url)._replace(path=f"/{name}").geturl()
         finally:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def database_variable(peer: str) -> str:
+    """The environment variable that holds the URL of a peer's own database."""
+    return f"DATABASE_URL_{peer.upper()}"

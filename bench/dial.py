@@ -59,7 +59,7 @@ def _task_per_call(carrier: str, *pool: str) -> Figures:
     arguments = ["-m", "celery", "-A", TASKS, "worker", "--loglevel=WARNING", *pool]
     arguments += ["--without-gossip", "--without-mingle"]
     environment = {
-        **peer_environment(),
+        **peer_environment("straightforward"),
         "CARRIER_URL": carrier,
         "DJANGO_SETTINGS_MODULE": straightforward.SETTINGS,
     }

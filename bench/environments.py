@@ -30,12 +30,16 @@ class Peer:
         mark.write_text(pins.read_text())
 
     def run(self, *arguments: str) -> None:
-        _do([str(self._python), *arguments], folder=self._folder, more=peer_environment())
+        _do(
+            [str(self._python), *arguments],
+            folder=self._folder,
+            more=peer_environment(self._folder.name),
+        )
 
     def start(self, *arguments: str) -> Process:
         return Process(
             list(arguments),
-            environment=peer_environment(),
+            environment=peer_environment(self._folder.name),
             python=str(self._python),
             folder=self._folder,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import redis
 
+from bench.databases import database_variable
 from bench.processes import Process, running, wait_for
 from tests.e2e.product import free_port
 
@@ -50,9 +51,12 @@ def _answering(process: Process, *, port: int) -> Iterator[Server]:
         yield Server(url=url, process=process)
 
 
-def peer_environment() -> dict[str, str]:
-    """What a peer is told of the services: a database and a Redis of its own."""
-    return {name: os.environ[f"PEER_{name}"] for name in ("DATABASE_URL", "REDIS_URL")}
+def peer_environment(peer: str) -> dict[str, str]:
+    """What a peer is told of the services: a database of its own, and Redis."""
+    return {
+        "DATABASE_URL": os.environ[database_variable(peer)],
+        "REDIS_URL": os.environ["PEER_REDIS_URL"],
+    }
 
 
 def empty_redis(name: str) -> None:

@@ -36,7 +36,11 @@ def run(code: str) -> str:
     done = subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-c", start + code],
         cwd=ROOT,
-        env={**os.environ, **peer_environment(), "DJANGO_SETTINGS_MODULE": SETTINGS},
+        env={
+            **os.environ,
+            **peer_environment("straightforward"),
+            "DJANGO_SETTINGS_MODULE": SETTINGS,
+        },
         capture_output=True,
         text=True,
         check=False,
