@@ -75,9 +75,11 @@ def measure(parts: list[str] | tuple[str, ...]) -> dict[str, float]:
     try:
         for part in parts:
             call_command("flush", interactive=False, verbosity=0)
-            figures |= importlib.import_module(f"bench.{part}").measure()
-            sys.stdout.write(f"{part} done\n")
+            found = importlib.import_module(f"bench.{part}").measure()
+            # A later part may fail.
+            sys.stdout.write(f"{part}: {found}\n")
             sys.stdout.flush()
+            figures |= found
     finally:
         connections.close_all()
     return figures

@@ -221,7 +221,7 @@ WHERE span > 300 OR started_at > now() - interval '2 days'
 GROUP BY 1, 2, 3, 4 ORDER BY 2
 """
 COUNTED = """
-INSERT INTO operations_watermark (name, counted_to)
-SELECT 'calls', max(id) FROM calls_callevent UNION ALL
-SELECT 'attempts', max(id) FROM webhooks_attempt
+INSERT INTO operations_watermark (name, counted_to, tallied_to)
+SELECT 'calls', max(id), max(id) FROM calls_callevent UNION ALL
+SELECT 'attempts', max(id), max(id) FROM webhooks_attempt
 """
