@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
+import structlog
 from django.db import IntegrityError, connection
 
 from agents.credits import reserve
@@ -18,6 +19,8 @@ from calls.models import Call, CallEvent
 from core.errors import InsufficientCredits
 from core.rows import as_json, columns_of, prepared_cursor
 from core.together import Together
+
+log = structlog.get_logger(__name__)
 
 MOST_AT_ONCE = 50
 
@@ -42,8 +45,10 @@ def book(call: Call, *, lines: Sequence[CallEvent]) -> None:
     if connection.vendor != "postgresql":
         _book_in_steps(booking)
     # What is one of several in a transaction cannot be written by another thread's.
-    elif connection.in_atomic_block or not _together.run(call.account_id, booking):
+    elif connection.in_atomic_block:
         _book_alone(booking)
+    elif not _line.run(call.account_id, booking):
+        _book_again(booking)
 
 
 # PostgreSQL ---------------------------------------------------------------------------------------
@@ -88,16 +93,27 @@ def _book_alone(booking: Booking) -> None:
         raise InsufficientCredits
 
 
+def _book_again(booking: Booking) -> None:
+    """Alone. Where only the answer was lost it is there, for nobody else makes a call of its id."""
+    try:
+        _book_alone(booking)
+    except (IntegrityError, InsufficientCredits):
+        if not Call.objects.filter(id=booking.call.id).exists():
+            raise
+
+
 def _try_to_book(bookings: Sequence[Booking]) -> bool:
-    """False, and nothing done, where they cost more together than there is, or a client's id is
-    taken: each of them has to be looked at alone then."""
+    """False where they cost more together than there is, or one of them cannot be kept: each is
+    looked at alone then, so that none pays for its neighbour."""
     try:
         return _book_at_once(bookings)
-    except IntegrityError:
+    except Exception as error:
+        log.warning("not_booked_together", calls=len(bookings), error=type(error).__name__)
+        connection.close_if_unusable_or_obsolete()
         return False
 
 
-_together = Together(_try_to_book, most=MOST_AT_ONCE)
+_line = Together(_try_to_book, most=MOST_AT_ONCE)
 
 
 def _book_at_once(bookings: Sequence[Booking]) -> bool:

@@ -125,7 +125,7 @@ def place_call(
     raises; a refusal burns neither.
     """
     try:
-        with _together(bool(idempotency_key or client_id)):
+        with _transaction_if(bool(idempotency_key or client_id)):
             call_id, earlier = new_id(), None
             if idempotency_key:
                 taken = claim_key(
@@ -154,7 +154,7 @@ def place_call(
         return _replayed(faster)
 
 
-def _together(has_more_to_write: bool) -> AbstractContextManager[None]:
+def _transaction_if(has_more_to_write: bool) -> AbstractContextManager[None]:
     """A transaction, unless one statement is all there is to write."""
     if has_more_to_write or not booking.is_one_statement():
         return transaction.atomic()

@@ -15,9 +15,11 @@ from django.http import QueryDict
 from waitress.channel import HTTPChannel
 
 from calls.callbacks import MAX_BODY_BYTES as CALLBACK_BYTES
+from core.errors import LengthRequired
 from core.middleware import MAX_BODY_BYTES as API_BYTES
 from core.responses import is_api
 
+BODILESS = ("GET", "HEAD", "OPTIONS")
 # From the first byte of a request to its last.
 ARRIVAL_SECONDS = 30.0
 
@@ -45,8 +47,8 @@ class WholeBody(IOBase):
 class ChunkedBody(IOBase):
     """A body that does not say how long it is. Nobody but its reader can tell that it was cut.
 
-    So OSError where the reader could not either, and RequestDataTooBig for more than `limit` bytes.
-    It is read when it is asked for: who has no key is answered without it.
+    LengthRequired where the reader could not either, and RequestDataTooBig for more than `limit`
+    bytes. It is read when it is asked for: who has no key is answered without it.
     """
 
     def __init__(self, stream: BinaryIO, *, limit: int, has_own_end: bool) -> None:
@@ -57,7 +59,7 @@ class ChunkedBody(IOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if not self._has_own_end:
-            raise ConnectionAbortedError("A body without a Content-Length must be JSON")
+            raise LengthRequired
         room = self._limit + 1 - self._read_bytes
         part = self._stream.read(room if size is None or size < 0 else min(size, room))
         self._read_bytes += len(part)
@@ -74,9 +76,10 @@ class ArrivingRequest(WSGIRequest):
         stream, length = environ["wsgi.input"], environ.get("CONTENT_LENGTH") or ""
         if length.isdigit():
             self._stream = cast(BinaryIO, WholeBody(stream, length=int(length)))
-        elif "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+        elif self.method not in BODILESS and is_chunked(environ):
             limit = API_BYTES if is_api(self) else CALLBACK_BYTES
-            # JSON has an end of its own, and what carriers send is signed as a whole.
+            # JSON has an end of its own, and what carriers send is signed as a whole. Of forms only
+            # browsers send others, and say how long they are.
             has_own_end = self.content_type == "application/json" or not is_api(self)
             body = ChunkedBody(stream, limit=limit, has_own_end=has_own_end)
             self._stream = cast(BinaryIO, body)
@@ -93,8 +96,20 @@ class ArrivingRequest(WSGIRequest):
         return QueryDict(self.environ.get("QUERY_STRING", "").encode("latin-1"), encoding="utf-8")
 
 
+def is_chunked(environ: dict[str, Any]) -> bool:
+    return "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
+
+
 class Handler(WSGIHandler):
     request_class = ArrivingRequest
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        answer = super().__call__(environ, start_response)
+        if environ["REQUEST_METHOD"] != "HEAD":
+            return answer
+        # waitress would send what it is given, and the client take it for the next answer.
+        answer.close()
+        return []
 
 
 class PunctualChannel(HTTPChannel):  # type: ignore[misc] # waitress has no types
@@ -103,14 +118,13 @@ class PunctualChannel(HTTPChannel):  # type: ignore[misc] # waitress has no type
     waitress itself ends the silent ones.
     """
 
-    _began: float | None = None
+    _arriving: Any = None
+    _since = 0.0
 
     def handle_read(self) -> None:
         super().handle_read()
         now = time.monotonic()
-        if self.request is None:
-            self._began = None
-        elif self._began is None:
-            self._began = now
-        elif now - self._began > ARRIVAL_SECONDS:
+        if self.request is not self._arriving:
+            self._arriving, self._since = self.request, now
+        elif self.request and now - self._since > ARRIVAL_SECONDS:
             self.will_close = True

@@ -19,7 +19,10 @@ log = structlog.get_logger(__name__)
 # Any number, as long as nothing else in the database locks the same one.
 LOCK = 7_362_825
 AGAIN_SECONDS = 0.2
-LOCK_SECONDS = 1
+# Less than PostgreSQL's deadlock_timeout, or a migration could have others' transactions killed.
+LOCK_MILLISECONDS = 400
+# Between two tries, so that others wait for a tenth of the time.
+LET_PASS_SECONDS = 4
 
 
 def migrate() -> None:
@@ -30,7 +33,7 @@ def migrate() -> None:
     with _lock():
         while not _try_to_migrate():
             log.warning("migration_waits_for_table")
-            time.sleep(LOCK_SECONDS)
+            time.sleep(LET_PASS_SECONDS)
 
 
 def _try_to_migrate() -> bool:
@@ -47,7 +50,7 @@ def _try_to_migrate() -> bool:
 
 @contextmanager
 def _impatience() -> Iterator[None]:
-    """While it lasts, this connection waits for no lock for longer than LOCK_SECONDS.
+    """While it lasts, this connection waits for no lock for longer than LOCK_MILLISECONDS.
 
     Who waits to change a table keeps everybody waiting who comes later, readers too.
     """
@@ -55,7 +58,7 @@ def _impatience() -> Iterator[None]:
         yield
         return
     with connection.cursor() as cursor:
-        cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+        cursor.execute(f"SET lock_timeout = {LOCK_MILLISECONDS}")
         try:
             yield
         finally:

@@ -98,6 +98,12 @@ class Conflict(DomainError):
     code = "conflict"
 
 
+class LengthRequired(DomainError):
+    status = 411
+    code = "length_required"
+    message = "Send a Content-Length with the body, or JSON"
+
+
 class PayloadTooLarge(DomainError):
     status = 413
     code = "payload_too_large"

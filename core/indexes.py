@@ -47,6 +47,8 @@ def _patience(schema_editor: Any) -> Iterator[None]:
     keep = "SELECT set_config('outdial.lock_timeout', current_setting('lock_timeout'), false)"
     schema_editor.execute(keep)
     schema_editor.execute("SET lock_timeout = 0")
-    yield
-    restore = "SELECT set_config('lock_timeout', current_setting('outdial.lock_timeout'), false)"
-    schema_editor.execute(restore)
+    try:
+        yield
+    finally:
+        back = "SELECT set_config('lock_timeout', current_setting('outdial.lock_timeout'), false)"
+        schema_editor.execute(back)

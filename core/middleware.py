@@ -71,7 +71,8 @@ def _is_proxy(address: Address | None) -> bool:
 
 def _address(text: str) -> Address | None:
     try:
-        address = ipaddress.ip_address(text)
+        # An address's zone means something to its own host only, and no column takes it.
+        address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
     # An IPv4 client of a socket that listens on :: comes as ::ffff:a.b.c.d.
@@ -166,10 +167,6 @@ def programs(get_response: GetResponse) -> GetResponse:
         request.get_host()  # raises where it is none of ALLOWED_HOSTS
         request.resolver_match = match = resolve(request.path_info)
         response: HttpResponse = match.func(request, *match.args, **match.kwargs)
-        if isinstance(response, SimpleTemplateResponse):
-            response.render()
-        if not response.streaming:
-            response.setdefault("Content-Length", str(len(response.content)))
-        return response
+        return response.render() if isinstance(response, SimpleTemplateResponse) else response
 
     return middleware

@@ -1,4 +1,4 @@
-"""What browsers are told about every answer: what a page may load and do, and who may frame it."""
+"""What is said of every answer: how long it is, what a page may load and do, who may frame it."""
 
 from collections.abc import Callable
 
@@ -35,6 +35,8 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
+        if not response.streaming:
+            response.setdefault("Content-Length", str(len(response.content)))
         response.setdefault("Content-Security-Policy", _policy(request, response))
         response.setdefault("Permissions-Policy", PERMISSIONS)
         response.setdefault("X-Content-Type-Options", "nosniff")

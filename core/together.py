@@ -1,8 +1,7 @@
 """What several threads want done at the same moment, done by one of them for all.
 
 Who finds nobody at it does its own at once. Who comes meanwhile waits, and the first of those then
-does it for all of them. So nobody waits for more than the turn before its own, and under load a
-round trip, a lock and a commit serve many.
+does it for as many of them as may be. So under load a round trip, a lock and a commit serve many.
 """
 
 import threading
@@ -20,7 +19,6 @@ class _Place(Generic[Item]):
         self.item = item
         self.turn = threading.Event()
         self.is_served = self.is_done = False
-        self.error: BaseException | None = None
 
 
 class Together(Generic[Item]):
@@ -35,15 +33,13 @@ class Together(Generic[Item]):
     def run(self, group: Hashable, item: Item) -> bool:
         """Do `item` with those of the same group that wait; whether it was done.
 
-        Raises what `do` raised, in each thread that it was done for.
+        What `do` raises, the thread that called it raises; for the others it was not done.
         """
         place = _Place(item)
         if self._has_to_wait(group, place):
             place.turn.wait()
         if not place.is_served:
             self._serve(group, place)
-        if place.error:
-            raise place.error
         return place.is_done
 
     def _has_to_wait(self, group: Hashable, place: _Place[Item]) -> bool:
@@ -59,17 +55,13 @@ class Together(Generic[Item]):
         with self._lock:
             line = self._lines[group]
             others = [line.popleft() for _ in range(min(len(line), self._most - 1))]
-        served = [place, *others]
-        is_done, error = False, None
         try:
-            is_done = self._do([one.item for one in served])
-        except BaseException as raised:
-            error = raised
-        for one in served:
-            one.is_served, one.is_done, one.error = True, is_done, error
-        self._pass_on(group)
-        for one in others:
-            one.turn.set()
+            place.is_done = self._do([place.item, *(one.item for one in others)])
+        finally:
+            for one in others:
+                one.is_served, one.is_done = True, place.is_done
+                one.turn.set()
+            self._pass_on(group)
 
     def _pass_on(self, group: Hashable) -> None:
         with self._lock:

@@ -1,24 +1,33 @@
 """Calls of one account that come in together are written together, each as if alone."""
 
+import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+import psycopg
 import pytest
-from django.db import connection, connections
+from django.db import DataError, connection, connections
+from django.utils import timezone
 
 from agents.models import Account, Agent, LedgerEntry
 from calls import booking
 from calls.booking import Booking, book
 from calls.models import Call, CallEvent
 from core.errors import InsufficientCredits
-from core.ids import new_id
 from tests.factories import Api, make_account, make_agent, make_key
 
 THREADS = 16
 ORDERS = 120
+PATIENCE_SECONDS = 20
 
+on_postgresql = pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="SQLite writes one after the other"
+)
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -68,26 +77,113 @@ def test_each_is_kept_as_it_was_ordered() -> None:
         assert [line.type for line in call.timeline.all()] == ["queued"]
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite writes one after the other")
-def test_what_one_may_not_is_not_done_for_the_others_either_and_each_is_then_looked_at() -> None:
-    account = make_account(credits="15")
-    agent = make_agent(account, carrier="dialer", max_duration=600)
-    place = Api(make_key(account)).post
-    order = {"agentId": agent.native_id, "toNumber": "+14155552000"}
-    assert place("/api/v1/calls/send", order).status_code == 201
-    first = Call.objects.get()
-    twin = Call.objects.get()
-    twin.id, twin.reserved = first.id, Decimal(1)
-    other = Call.objects.get()
-    other.id, other.reserved = new_id(), Decimal(1)
+@on_postgresql
+def test_who_comes_while_one_is_written_is_written_with_the_others() -> None:
+    orders = bookings(THREADS)
+    with account_locked(orders[0].call.account_id) as waits:
+        outcomes = book_all(orders, until=waits)
+    assert outcomes() == [None] * THREADS
+    # Rows of one transaction have the same xmin.
+    assert rows("SELECT count(DISTINCT xmin::text), count(*) FROM calls_call") == (2, THREADS)
 
-    # One is there already: neither is written. Alone, the other one is.
-    assert not booking._try_to_book([Booking(other, []), Booking(twin, [])])
-    assert Call.objects.count() == 1
-    book(other, lines=[])
-    assert Call.objects.count() == 2
-    other.id, other.reserved = new_id(), Decimal(5)
+
+@on_postgresql
+def test_what_the_database_cannot_keep_is_refused_and_its_neighbours_are_kept() -> None:
+    orders = bookings(THREADS)
+    orders[3].call.client_address = "fe80::1%eth0"
+    with account_locked(orders[0].call.account_id) as waits:
+        outcomes = book_all(orders, until=waits)
+    failures = outcomes()
+    assert [type(one) for one in failures if one] == [DataError]
+    assert rows("SELECT count(*) FROM calls_call") == (THREADS - 1,)
+
+
+@on_postgresql
+def test_a_lost_connection_costs_nobody_a_call() -> None:
+    orders = bookings(THREADS)
+    with account_locked(orders[0].call.account_id) as waits:
+        outcomes = book_all(orders, until=waits)
+        rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+    assert outcomes() == [None] * THREADS
+    assert rows("SELECT count(*) FROM calls_call") == (THREADS,)
+    account = Account.objects.get()
+    assert account.reserved == sum(order.call.reserved for order in orders)
+
+
+@on_postgresql
+def test_what_was_written_though_the_answer_was_lost_is_not_written_twice() -> None:
+    (order,) = bookings(1)
+    book(order.call, lines=order.lines)
+    booking._book_again(order)
+    assert rows("SELECT count(*) FROM calls_call") == (1,)
+    (unpaid,) = bookings(1, account=order.call.account)
+    unpaid.call.reserved = Decimal(1_000_000)
     with pytest.raises(InsufficientCredits):
-        book(other, lines=[])
-    account.refresh_from_db()
-    assert (account.credits, account.reserved) == (Decimal(4), Decimal(11))
+        booking._book_again(unpaid)
+
+
+def bookings(count: int, account: Account | None = None) -> list[Booking]:
+    """Orders of one account, as they would be written."""
+    account = account or make_account(credits="1000")
+    agent = make_agent(account, carrier="dialer")
+    now = timezone.now()
+    calls = [
+        Call(
+            account=account,
+            agent=agent,
+            request_id="x",
+            mode="live",
+            carrier="dialer",
+            from_number="+14155550100",
+            to_number=f"+1415555{2000 + number}",
+            ring_timeout=30,
+            max_duration=600,
+            reserved=Decimal(10),
+            created_at=now,
+            due_at=now,
+        )
+        for number in range(count)
+    ]
+    return [Booking(call, [CallEvent(call=call, type="queued", at=now)]) for call in calls]
+
+
+@contextmanager
+def account_locked(account_id: UUID) -> Iterator[Callable[[int], bool]]:
+    """While it lasts, nobody can be charged; whether so many orders stand in line behind the one
+    that tries."""
+    with psycopg.connect(**own_connection()) as other:
+        other.execute("SELECT FROM agents_account WHERE id = %s FOR UPDATE", [account_id])
+        yield lambda count: len(booking._line._lines.get(account_id, ())) >= count
+
+
+def book_all(orders: list[Booking], *, until: Callable[[int], bool]) -> Callable[[], list[Any]]:
+    """Have a thread book each, and return when all of them wait; what each of them raised."""
+    pool = ThreadPoolExecutor(len(orders))
+
+    def attempt(order: Booking) -> None:
+        try:
+            book(order.call, lines=order.lines)
+        finally:
+            connections.close_all()
+
+    begun = [pool.submit(attempt, order) for order in orders]
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while not until(len(orders) - 1):
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+    return lambda: [one.exception(PATIENCE_SECONDS) for one in begun]
+
+
+def own_connection() -> dict[str, Any]:
+    """How to connect to the test's database beside Django."""
+    given = connection.get_connection_params()
+    return {name: given[name] for name in ("host", "port", "user", "dbname") if name in given}
+
+
+def rows(query: str) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchone()

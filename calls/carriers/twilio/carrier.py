@@ -41,7 +41,7 @@ from calls.reports import MessageSnapshot, Snapshot
 # It reports by itself; we only look in case a report was lost.
 LOOK_AGAIN = timedelta(seconds=30)
 # Of a call or a message; longer ones have no room in our rows.
-A_SID = re.compile("[0-9A-Za-z]{1,100}")
+A_SID = re.compile("[!-~]{1,100}")
 # It knows no such call any more, or the call has ended.
 ALREADY_OVER = (20404, 21220)
 
@@ -172,7 +172,7 @@ def _fields_about(
 ) -> Mapping[str, str]:
     """The signed form of a callback that speaks of this order. Raises CallbackRefused."""
     fields = signed_fields(callback, credentials=order.credentials)
-    if not A_SID.fullmatch(fields.get(sid, "")):
+    if not _as_sid(fields.get(sid)):
         raise CallbackRefused(f"It has no {sid}", is_forged=False)
     if order.carrier_id and fields[sid] != order.carrier_id:
         raise CallbackRefused(f"It is about another {sid}", is_forged=True)
@@ -228,7 +228,12 @@ def _refusal(answer: Answer) -> CarrierError | CarrierUncertain:
 
 
 def _sid(answer: Answer) -> str:
-    return str(answer.said.get("sid") or "")
+    return _as_sid(answer.said.get("sid"))
+
+
+def _as_sid(given: object) -> str:
+    """Empty for what is none."""
+    return given if isinstance(given, str) and A_SID.fullmatch(given) else ""
 
 
 def _code(answer: Answer) -> int:

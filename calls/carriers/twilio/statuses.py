@@ -25,7 +25,7 @@ STATUSES = {
     "canceled": DialStatus.CANCELED,
 }
 # Of seconds or milliseconds; what is more is no length of a call, and fits into no time.
-MOST = 10**9
+LONGEST = 10**9
 UNHAPPY = (DialStatus.BUSY, DialStatus.NO_ANSWER, DialStatus.FAILED)
 MESSAGE_STATUSES = {
     "accepted": MessageStatus.SENDING,
@@ -150,4 +150,4 @@ def _number(text: object) -> int | None:
         number = int(str(text))
     except ValueError:
         return None
-    return number if 0 <= number <= MOST else None
+    return number if 0 <= number <= LONGEST else None
