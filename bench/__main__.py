@@ -1,6 +1,7 @@
 """`make bench`: the figures, on PostgreSQL and Redis, written down beside the code.
 
-`python -m bench accept dial` measures those parts alone, and prints them without writing them down.
+`python -m bench accept dial` measures those parts alone, and writes them down beside the others as
+they were; `--quick` writes nothing down.
 """
 
 import argparse
@@ -9,11 +10,12 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 from bench.databases import database_variable, own_database
-from bench.results import as_table, write
+from bench.results import as_table, forget, keep
 
 PARTS = ("accept", "dial", "deliver", "latency", "growth", "footprint")
 DATABASE = "outdial_bench"
@@ -54,14 +56,12 @@ def main() -> None:
             "PEER_REDIS_URL": redis._replace(path="/6").geturl(),
             "VAR_DIR": tempfile.mkdtemp(prefix="outdial-bench-"),
         }
-        figures = measure(parts or PARTS)
-    if parts or given.quick:
-        sys.stdout.write(as_table(figures))
-    else:
-        write(figures)
+        if not parts and not given.quick:
+            forget()
+        measure(parts or PARTS, is_kept=not given.quick)
 
 
-def measure(parts: list[str] | tuple[str, ...]) -> dict[str, float]:
+def measure(parts: Sequence[str], *, is_kept: bool) -> None:
     import django
 
     django.setup()
@@ -71,18 +71,16 @@ def measure(parts: list[str] | tuple[str, ...]) -> dict[str, float]:
     from config.migrating import migrate
 
     migrate()
-    figures: dict[str, float] = {}
     try:
         for part in parts:
             call_command("flush", interactive=False, verbosity=0)
-            found = importlib.import_module(f"bench.{part}").measure()
-            # A later part may fail.
-            sys.stdout.write(f"{part}: {found}\n")
+            figures = importlib.import_module(f"bench.{part}").measure()
+            sys.stdout.write(f"{part}\n\n{as_table(figures)}\n")
             sys.stdout.flush()
-            figures |= found
+            if is_kept:
+                keep(part, figures)
     finally:
         connections.close_all()
-    return figures
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import json
 import platform
-import sys
 from pathlib import Path
 
 import django
@@ -10,6 +9,7 @@ import django
 from bench.machine import commit, machine
 
 FOLDER = Path(__file__).resolve().parent
+RESULTS = FOLDER / "results.json"
 REACH = {
     "accept_vs_floor": "at least 0.6",
     "accept_vs_straightforward": "at least 5",
@@ -28,7 +28,15 @@ REACH = {
 }
 
 
-def write(figures: dict[str, float]) -> None:
+def forget() -> None:
+    """Of earlier runs: what is measured from now on is a run of its own."""
+    RESULTS.unlink(missing_ok=True)
+
+
+def keep(part: str, figures: dict[str, float]) -> None:
+    """Write down what was measured, and of what commit, beside what was measured of other parts."""
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"commits": {}, "parts": {}}
+    commits, parts = {**kept["commits"], part: commit()}, {**kept["parts"], part: list(figures)}
     about = {
         "machine": machine(),
         "python": platform.python_version(),
@@ -36,13 +44,15 @@ def write(figures: dict[str, float]) -> None:
         "postgresql": postgresql(),
         "commit": commit(),
     }
-    results = {**about, "figures": figures}
-    (FOLDER / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    figures = {**kept.get("figures", {}), **figures}
+    results = {**about, "commits": commits, "parts": parts, "figures": figures}
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     lines = ["# Figures", "", "What `make bench` measured last. Ratios count; machines differ.", ""]
     lines += [f"{name}: {value}  " for name, value in about.items()]
-    text = "\n".join(lines) + "\n\n" + as_table(figures)
-    (FOLDER / "RESULTS.md").write_text(text)
-    sys.stdout.write(text)
+    for name, names in parts.items():
+        lines += ["", f"## {name}, at {commits[name]}", ""]
+        lines += as_table({one: figures[one] for one in names}).splitlines()
+    (FOLDER / "RESULTS.md").write_text("\n".join(lines) + "\n")
 
 
 def as_table(figures: dict[str, float]) -> str:
