@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.machine import commit
 from tests.faults.records import Evidence
 
 # Of each check's breaches so many are shown.
@@ -41,7 +42,7 @@ def page(run: Run, evidence: Evidence, found: Mapping[str, Sequence[str]]) -> st
         [
             "# Fault run",
             "",
-            f"{verdict} Written by `make faults`; again with the same plan:",
+            f"{verdict} Written by `make faults` at {commit()}; again with the same plan:",
             "",
             f"```console\n$ {run.command}\n```",
             "",
