@@ -44,7 +44,8 @@ def keep(part: str, figures: dict[str, float]) -> None:
         "postgresql": postgresql(),
         "commit": commit(),
     }
-    figures = {**kept.get("figures", {}), **figures}
+    known = {**kept.get("figures", {}), **figures}
+    figures = {name: known[name] for names in parts.values() for name in names}
     results = {**about, "commits": commits, "parts": parts, "figures": figures}
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     lines = ["# Figures", "", "What `make bench` measured last. Ratios count; machines differ.", ""]

@@ -12,7 +12,7 @@ from functools import cache
 from typing import NamedTuple
 
 import structlog
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, InterfaceError, OperationalError, connection
 
 from agents.credits import reserve
 from calls.models import Call, CallEvent
@@ -104,10 +104,16 @@ def _book_again(booking: Booking) -> None:
 
 def _try_to_book(bookings: Sequence[Booking]) -> bool:
     """False where they cost more together than there is, or one of them cannot be kept: each is
-    looked at alone then, so that none pays for its neighbour."""
+    looked at alone then, so that none pays for its neighbour. So is one whose connection broke."""
     try:
-        return _book_at_once(bookings)
+        if len(bookings) > 1:
+            return _book_at_once(bookings)
+        _book_alone(bookings[0])
+        return True
     except Exception as error:
+        is_lost = isinstance(error, OperationalError | InterfaceError)
+        if len(bookings) == 1 and not is_lost:
+            raise
         log.warning("not_booked_together", calls=len(bookings), error=type(error).__name__)
         connection.close_if_unusable_or_obsolete()
         return False

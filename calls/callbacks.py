@@ -90,12 +90,12 @@ def _form(request: HttpRequest) -> dict[str, str]:
 def _body(request: HttpRequest) -> bytes:
     try:
         body = request.read(MAX_BODY_BYTES + 1)
+        if len(body) > MAX_BODY_BYTES:
+            raise RequestDataTooBig
+    except RequestDataTooBig:
+        raise CallbackRefused("It is larger than 1 MiB", is_forged=False) from None
     except UnreadablePostError as cut:
         raise CallbackRefused(str(cut), is_forged=False) from None
-    except RequestDataTooBig:
-        body = None
-    if body is None or len(body) > MAX_BODY_BYTES:
-        raise CallbackRefused("It is larger than 1 MiB", is_forged=False)
     return body
 
 

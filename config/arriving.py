@@ -1,4 +1,4 @@
-"""Requests as they arrive: a body is whole or refused, and nobody is waited for long.
+"""Requests as they arrive: a body is whole or refused; the embedded server waits for nobody long.
 
 A form that was cut is a form all the same, with half a number in it, and servers and Django read
 what there is.
@@ -76,7 +76,7 @@ class ArrivingRequest(WSGIRequest):
         stream, length = environ["wsgi.input"], environ.get("CONTENT_LENGTH") or ""
         if length.isdigit():
             self._stream = cast(BinaryIO, WholeBody(stream, length=int(length)))
-        elif self.method not in BODILESS and is_chunked(environ):
+        elif self.method not in BODILESS and _is_chunked(environ):
             limit = API_BYTES if is_api(self) else CALLBACK_BYTES
             # JSON has an end of its own, and what carriers send is signed as a whole. Of forms only
             # browsers send others, and say how long they are.
@@ -96,7 +96,7 @@ class ArrivingRequest(WSGIRequest):
         return QueryDict(self.environ.get("QUERY_STRING", "").encode("latin-1"), encoding="utf-8")
 
 
-def is_chunked(environ: dict[str, Any]) -> bool:
+def _is_chunked(environ: dict[str, Any]) -> bool:
     return "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
 
 

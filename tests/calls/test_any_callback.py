@@ -3,7 +3,8 @@
 import hmac
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import format_datetime
@@ -77,7 +78,14 @@ class Sent:
         return dict(model._default_manager.values().get())
 
 
-def sent(api: Api, account: Account, *, carrier: str, kind: str, carrier_id: str) -> Sent:
+@contextmanager
+def sent(api: Api, account: Account, *, carrier: str, kind: str, carrier_id: str) -> Iterator[Sent]:
+    """For one example."""
+    with undone():
+        yield _sent(api, account, carrier=carrier, kind=kind, carrier_id=carrier_id)
+
+
+def _sent(api: Api, account: Account, *, carrier: str, kind: str, carrier_id: str) -> Sent:
     agent = make_agent(account, carrier=carrier, greeting="Hello", max_duration=60)
     order: dict[str, Any] = {"agentId": agent.native_id, "toNumber": NUMBER}
     row: Dial | Message
@@ -291,8 +299,7 @@ def assert_whole(sent: Sent, api: Api) -> None:
 def test_whatever_a_carrier_says_it_moves_forward_or_not_at_all(
     api: Api, account: Account, carrier: str, kind: str, carrier_id: str, data: st.DataObject
 ) -> None:
-    with undone():
-        about = sent(api, account, carrier=carrier, kind=kind, carrier_id=carrier_id)
+    with sent(api, account, carrier=carrier, kind=kind, carrier_id=carrier_id) as about:
         seen = [about.state()]
         for request in data.draw(st.lists(signed_of(about), min_size=1, max_size=5)):
             before = rows()
@@ -327,8 +334,7 @@ def unsigned(draw: st.DrawFn, sent: Sent) -> Request:
 def test_what_is_not_the_carriers_changes_nothing(
     api: Api, account: Account, carrier: str, kind: str, carrier_id: str, data: st.DataObject
 ) -> None:
-    with undone():
-        about = sent(api, account, carrier=carrier, kind=kind, carrier_id=carrier_id)
+    with sent(api, account, carrier=carrier, kind=kind, carrier_id=carrier_id) as about:
         before = rows()
         request = data.draw(unsigned(about))
         assert request.send() in (400, 401), request

@@ -119,15 +119,22 @@ def test_what_was_written_though_the_answer_was_lost_is_not_written_twice() -> N
     book(order.call, lines=order.lines)
     booking._book_again(order)
     assert rows("SELECT count(*) FROM calls_call") == (1,)
-    (unpaid,) = bookings(1, account=order.call.account)
-    unpaid.call.reserved = Decimal(1_000_000)
+
+
+@on_postgresql
+def test_what_cannot_be_paid_is_asked_once(django_assert_num_queries: Any) -> None:
+    (order,) = bookings(1)
+    order.call.reserved = Decimal(1_000_000)
+    with django_assert_num_queries(1), pytest.raises(InsufficientCredits):
+        book(order.call, lines=order.lines)
     with pytest.raises(InsufficientCredits):
-        booking._book_again(unpaid)
+        booking._book_again(order)
+    assert rows("SELECT count(*) FROM calls_call") == (0,)
 
 
-def bookings(count: int, account: Account | None = None) -> list[Booking]:
+def bookings(count: int) -> list[Booking]:
     """Orders of one account, as they would be written."""
-    account = account or make_account(credits="1000")
+    account = make_account(credits="1000")
     agent = make_agent(account, carrier="dialer")
     now = timezone.now()
     calls = [

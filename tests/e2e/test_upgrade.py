@@ -72,12 +72,10 @@ def fill(product: Product, demo: Demo) -> None:
     found = product.rows(
         "SELECT column_name FROM information_schema.columns WHERE table_name = 'calls_call'"
     )
-    names = [name for (name,) in found if name not in ("id", "zapier_id")]
-    others, ids = ", ".join(names), "id, zapier_id" if ("zapier_id",) in found else "id"
-    made = ", ".join("gen_random_uuid()" for _ in ids.split(","))
+    others = ", ".join(name for (name,) in found if name != "id")
     product.change(
-        f"INSERT INTO calls_call ({ids}, {others}) "
-        f"SELECT {made}, {others} FROM calls_call, generate_series(1, {CALLS})"
+        f"INSERT INTO calls_call (id, {others}) "
+        f"SELECT gen_random_uuid(), {others} FROM calls_call, generate_series(1, {CALLS})"
     )
 
 
