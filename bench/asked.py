@@ -254,15 +254,15 @@ def claims() -> Iterator[Asked]:
     from django.utils import timezone
 
     from calls.dialing import claim_asks, claim_looks
+    from calls.lanes import survey
     from calls.message_queue import lease_due as lease_messages
-    from calls.queue import waiting_lanes
     from calls.shares import Shares
     from webhooks import outbox
 
     now = timezone.now()
     lease = timedelta(seconds=30)
     for name, claim in (
-        ("lanes of waiting calls", partial(waiting_lanes, now=now)),
+        ("lanes of waiting calls", partial(survey, now=now)),
         ("claim 64 calls to dial", partial(claim_asks, 64, shares=Shares())),
         ("claim 64 dials to look after", partial(claim_looks, 64, shares=Shares())),
         (

@@ -17,11 +17,11 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from calls import coming, lifecycle, policy, questions, queue, replies
+from calls import begun, coming, lanes, lifecycle, policy, questions, queue, replies
+from calls.lanes import Lane
 from calls.models import Dial, DialQuerySet, DialStatus
 from calls.orders import Credentials, credentials_of, dial_order
 from calls.questions import LEASE, Job, Reply
-from calls.queue import Lane
 from calls.shares import SLOTS, Shares
 from calls.taken import record_taken
 from core.drain import Drain
@@ -122,33 +122,36 @@ def claim_asks(limit: int, *, shares: Shares) -> list[Job]:
 
 def _begin_asks(limit: int, *, shares: Shares, now: datetime) -> tuple[list[Dial], dict[UUID, str]]:
     """The dials, and why which calls are not dialled at all."""
-    open_dials = _locked(Dial.objects.to_ask_again(now=now), limit, shares=shares)
-    lanes = queue.waiting_lanes(now=now)
-    own_lanes = [Lane.of(dial.call) for dial in open_dials]
-    rooms = queue.rooms_of([*lanes, *own_lanes], shares=shares, now=now)
-    again = [
-        dial for dial, lane in zip(open_dials, own_lanes, strict=True) if rooms.ask_again(lane)
-    ]
-    _lease_again(again, now=now)
-    ids = queue.admit(limit - len(again), lanes=lanes, rooms=rooms, now=now)
-    calls = lifecycle.take_waiting(ids)
-    verdicts = policy.judge_many(calls, now=now)
+    survey = lanes.survey(now=now)
+    rooms = queue.Rooms(survey, shares=shares)
+    again = []
+    if survey.has_to_ask_again:
+        again = _lease_again(limit, rooms=rooms, shares=shares, now=now)
+    ids = queue.admit(limit - len(again), lanes=survey.lanes, rooms=rooms, now=now)
+    candidates = begun.take_waiting(ids)
+    calls = [candidate.call for candidate in candidates]
+    known = {candidate.call.id: candidate.known for candidate in candidates}
+    verdicts = policy.judge_many(calls, known=known, now=now)
     for call in calls:
         if until := verdicts[call.id].until:
             lifecycle.postpone(call, until=until, reason=verdicts[call.id].reason, now=now)
-    allowed = [call for call in calls if verdicts[call.id].is_allowed]
-    begun = lifecycle.begin_dials(allowed, lease=LEASE, now=now)
-    return again + begun, {
+    allowed = [one for one in candidates if verdicts[one.call.id].is_allowed]
+    dials = begun.begin_dials(allowed, lease=LEASE, now=now)
+    return again + dials, {
         call.id: verdicts[call.id].reason for call in calls if verdicts[call.id].is_refused
     }
 
 
-def _lease_again(dials: Sequence[Dial], *, now: datetime) -> None:
+def _lease_again(limit: int, *, rooms: queue.Rooms, shares: Shares, now: datetime) -> list[Dial]:
+    """Dials that have their place already, and are asked for once more."""
+    refused = _locked(Dial.objects.to_ask_again(now=now), limit, shares=shares)
+    dials = [dial for dial in refused if rooms.ask_again(Lane.of(dial.call))]
     for dial in dials:
         dial.asked_at = dial.last_asked_at = now
         dial.asks += 1
         dial.deadline_at = lifecycle.ring_deadline(dial.call, since=now)
     _lease(dials, "asked_at", "last_asked_at", "asks", "deadline_at", now=now)
+    return dials
 
 
 def claim_looks(limit: int, *, shares: Shares) -> list[Job]:

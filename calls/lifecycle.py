@@ -6,7 +6,7 @@ credits and publishes events in one transaction under a lock on the call.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -36,7 +36,6 @@ from calls.models import (
 )
 from calls.reports import Report, Results
 from calls.serializers import call_data, disposition
-from core.ids import new_id
 from core.times import rfc3339
 from webhooks.events import CALL_COMPLETED, CALL_FAILED, CALL_STARTED
 from webhooks.services import publish
@@ -75,61 +74,6 @@ LINES = {DialStatus.DIALING: "accepted_by_carrier"}
 def price_of(seconds: float, *, per_minute: Decimal) -> Decimal:
     """Credits for so many seconds of an answered call, by started minutes."""
     return per_minute * max(ceil(seconds / 60), 1)
-
-
-def take_waiting(call_ids: Sequence[UUID]) -> list[Call]:
-    """These calls, in this order and locked, without those that wait no more."""
-    waiting = Call.objects.filter(id__in=call_ids, status=Status.QUEUED)
-    # Who is being canceled is passed by: waiting for it, a claim could wait for itself.
-    rows = waiting.select_for_update(of=("self",), skip_locked=True).select_related("agent")
-    return sorted(rows, key=lambda call: call_ids.index(call.id))
-
-
-def begin_dials(calls: Sequence[Call], *, lease: timedelta, now: datetime) -> list[Dial]:
-    """Make the next dials of calls from `take_waiting`, for whoever holds the lease to ask for.
-
-    Once they are committed, the carriers may have been asked.
-    """
-    Call.objects.filter(id__in=[call.id for call in calls]).update(
-        status=Status.DIALING, due_at=None
-    )
-    tries, waited = _tries(calls), {call.id: _waited(call, now=now) for call in calls}
-    dials = [_new_dial(call, number=tries[call.id] + 1, lease=lease, now=now) for call in calls]
-    Dial.objects.bulk_create(dials)
-    CallEvent.objects.bulk_create(
-        CallEvent(
-            call=dial.call,
-            dial=dial,
-            type=Status.DIALING,
-            at=now,
-            detail={"carrier": dial.call.carrier, "waited": waited[dial.call_id]},
-        )
-        for dial in dials
-    )
-    return dials
-
-
-def _waited(call: Call, *, now: datetime) -> float:
-    """Seconds for which it was due."""
-    return round(max((now - (call.due_at or now)).total_seconds(), 0), 3)
-
-
-def _tries(calls: Sequence[Call]) -> Counter[UUID]:
-    return Counter(Dial.objects.filter(call__in=calls).values_list("call_id", flat=True))
-
-
-def _new_dial(call: Call, *, number: int, lease: timedelta, now: datetime) -> Dial:
-    call.status, call.due_at = Status.DIALING, None
-    return Dial(
-        call=call,
-        number=number,
-        asks=1,
-        asked_at=now,
-        last_asked_at=now,
-        due_at=now + lease,
-        deadline_at=ring_deadline(call, since=now),
-        lease_token=new_id(),
-    )
 
 
 def ring_deadline(call: Call, *, since: datetime) -> datetime:

@@ -86,7 +86,8 @@ def check_accept(call: Call, *, now: datetime, known: Known | None = None) -> Ve
     """
     planned = max(call.scheduled_at or now, now)
     known = known or look_up(call.account_id, number=call.to_number)
-    book = _Book.of(call, known, now=now, counts_dials=planned == now)
+    counted = [call] if planned == now else []
+    book = _Book.open(counted, {call.id: known}, now=now)
     verdict = book.judge(call, now=planned)
     too_late = verdict.until and call.expires_at and verdict.until >= call.expires_at
     if verdict.reason == PersonCalledTooOften.code:
@@ -104,13 +105,25 @@ def check_message_accept(account: Account, *, number: str) -> None:
         raise NumberOnDoNotCallList
 
 
-def judge_many(calls: Sequence[Call], *, now: datetime) -> dict[UUID, Verdict]:
-    """What may become of each of these waiting calls, by its id; three queries however many.
+def look_up_many(calls: Sequence[Call]) -> dict[UUID, Known]:
+    """What is known of each of them, by its id; two queries however many."""
+    rules, listed = _rules(calls), _listed(calls)
+    return {
+        call.id: Known(rules[call.account_id], (call.account_id, call.to_number) in listed)
+        for call in calls
+    }
+
+
+def judge_many(
+    calls: Sequence[Call], *, known: Mapping[UUID, Known], now: datetime
+) -> dict[UUID, Verdict]:
+    """What may become of each of these waiting calls, by its id; one query however many, where any
+    of their accounts has a limit a person.
 
     An allowed call counts as a dial for those after it, so pass the calls that are to be dialled
     now, in their order. The limit a person is exact where dials are begun under the same lock.
     """
-    book = _Book.open(calls, now=now)
+    book = _Book.open(calls, known, now=now)
     verdicts = {}
     for call in calls:
         verdicts[call.id] = verdict = book.judge(call, now=now)
@@ -124,39 +137,29 @@ def judge_many(calls: Sequence[Call], *, now: datetime) -> dict[UUID, Verdict]:
 
 @dataclass(frozen=True)
 class _Book:
-    """What is known of some calls: the lists and rules of their accounts, and recent dials."""
+    """What is known of some calls, and the recent dials of their people."""
 
-    listed: frozenset[Person]
-    rules: Mapping[UUID, CallingRules]
+    known: Mapping[UUID, Known]
     dials: dict[Person, list[datetime]]
 
     @classmethod
-    def open(cls, calls: Sequence[Call], *, now: datetime) -> "_Book":
-        rules = _rules(calls)
-        limited = [call for call in calls if rules[call.account_id].calls_per_person_per_day]
-        return cls(_listed(calls), rules, _dials(limited, now=now))
-
-    @classmethod
-    def of(cls, call: Call, known: Known, *, now: datetime, counts_dials: bool) -> "_Book":
-        """Of one call of which the lists and rules are known."""
-        listed = {(call.account_id, call.to_number)} if known.is_listed else set()
-        limited = counts_dials and known.rules.calls_per_person_per_day
-        dials = _dials([call] if limited else [], now=now)
-        return cls(frozenset(listed), {call.account_id: known.rules}, dials)
+    def open(cls, calls: Sequence[Call], known: Mapping[UUID, Known], *, now: datetime) -> "_Book":
+        limited = [call for call in calls if known[call.id].rules.calls_per_person_per_day]
+        return cls(known, _dials(limited, now=now))
 
     def judge(self, call: Call, *, now: datetime) -> Verdict:
         """The verdict for dialling `call` at `now`."""
         if not call.agent.is_enabled:
             return Verdict(AgentDisabled.code)
-        person = call.account_id, call.to_number
-        if person in self.listed:
+        known = self.known[call.id]
+        if known.is_listed:
             return Verdict(NumberOnDoNotCallList.code)
         if call.mode == Mode.TEST:
             return ALLOWED
-        rules = self.rules[call.account_id]
+        rules = known.rules
         if rules.countries is not None and region_of(call.to_number) not in rules.countries:
             return Verdict(CountryNotAllowed.code)
-        return _when(call, rules=rules, dials=self.dials[person], now=now)
+        return _when(call, rules=rules, dials=self.dials[call.account_id, call.to_number], now=now)
 
 
 def _when(call: Call, *, rules: CallingRules, dials: Sequence[datetime], now: datetime) -> Verdict:

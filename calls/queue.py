@@ -9,27 +9,26 @@ stops nobody else; within an account the lanes are served in the order in which 
 and between accounts whoever has the fewest calls under way is next.
 """
 
-from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from heapq import heapify, heappop, heappush
 from itertools import chain
-from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, F, Min, Q
+from django.db.models import F, Q
 from django.utils import timezone
 
-from agents.models import Account, Agent
-from calls.models import ANSWERED, Call, Dial, Status
+from agents.models import Account
+from calls.lanes import Lane, Limit, Scope, Survey, Waiting, heads
+from calls.models import ANSWERED, Call, Status
 from calls.shares import Shares
 
 # Advisory locks are known by a number alone: this one is the claim's.
 CLAIM_LOCK = 7_235_910_044
-SECOND = timedelta(seconds=1)
 # How many lanes one claim looks into.
 MOST_LANES = 256
 # What a call is thought to take while its account has none to learn from.
@@ -38,55 +37,15 @@ RECENT_CALLS = 20
 # Nobody in a line this long is helped by counting on.
 MOST_AHEAD = 10_000
 
-# Whoever a limit is for: an account or agent in a mode, a carrier.
-Scope = tuple[object, ...]
-
-
-class Lane(NamedTuple):
-    account_id: UUID
-    mode: str
-    agent_id: UUID
-    carrier: str
-
-    @classmethod
-    def of(cls, call: Call) -> Self:
-        return cls(call.account_id, call.mode, call.agent_id, call.carrier)
-
-    @property
-    def scopes(self) -> tuple[Scope, ...]:
-        """Live and test calls do not stand in each other's way."""
-        return (
-            ("account", self.account_id, self.mode),
-            ("agent", self.agent_id, self.mode),
-            ("carrier", self.carrier),
-        )
-
-
-class Limit(NamedTuple):
-    """Calls under way at once, and calls started within a second; None: any number."""
-
-    at_once: int | None
-    per_second: int | None = None
-
-
-class Waiting(NamedTuple):
-    due_at: datetime
-    call_id: UUID
-    lane: Lane
-
 
 class Rooms:
     """How many more calls each lane may start."""
 
-    def __init__(
-        self,
-        limits: Mapping[Scope, Limit],
-        *,
-        active: Counter[Scope],
-        started: Counter[Scope],
-        shares: Shares,
-    ) -> None:
-        self._limits, self._active, self._started, self._shares = limits, active, started, shares
+    def __init__(self, survey: Survey, *, shares: Shares) -> None:
+        """`shares` says what this worker itself has under way."""
+        self._limits = {**survey.limits, **_limits_of_carriers()}
+        self._active, self._started = survey.active.copy(), survey.started.copy()
+        self._shares = shares.copy()
 
     def of(self, lane: Lane, *, most: int) -> int:
         own = self._shares.left(lane.carrier, lane.account_id)
@@ -131,17 +90,6 @@ def turn() -> Iterator[datetime]:
         yield timezone.now()
 
 
-def rooms_of(lanes: Sequence[Lane], *, shares: Shares, now: datetime) -> Rooms:
-    """What each of `lanes` may start. `shares` says what this worker itself has under way."""
-    recent = Dial.objects.filter(last_asked_at__gt=now - SECOND)
-    return Rooms(
-        {**_limits_of_carriers(), **_limits_of_accounts(lanes), **_limits_of_agents(lanes)},
-        active=_counted(Call.objects.active().values_list(*Lane._fields)),
-        started=_counted(recent.values_list(*(f"call__{name}" for name in Lane._fields))),
-        shares=shares.copy(),
-    )
-
-
 def admit(most: int, *, lanes: Sequence[Lane], rooms: Rooms, now: datetime) -> list[UUID]:
     """Up to `most` waiting calls of `lanes` that may be dialled now, whose turn it is first.
 
@@ -153,8 +101,8 @@ def admit(most: int, *, lanes: Sequence[Lane], rooms: Rooms, now: datetime) -> l
         return []
     # Of many lanes a few calls each will do: what they leave is taken by the next claim.
     each = max(2 * most // len(chosen), 4)
-    heads = _heads({lane: rooms.of(lane, most=each) for lane in chosen}, now=now)
-    return list(_in_turn(heads, most=most, rooms=rooms))
+    firsts = heads({lane: rooms.of(lane, most=each) for lane in chosen}, now=now)
+    return list(_in_turn(firsts, most=most, rooms=rooms))
 
 
 def place_of(call: Call, *, now: datetime) -> tuple[int, float]:
@@ -170,11 +118,11 @@ def place_of(call: Call, *, now: datetime) -> tuple[int, float]:
     return ahead + 1, max(until_due, 0.0) + max(turns, 0) * _usual_seconds(call)
 
 
-def _in_turn(heads: Sequence[Waiting], *, most: int, rooms: Rooms) -> Iterable[UUID]:
+def _in_turn(firsts: Sequence[Waiting], *, most: int, rooms: Rooms) -> Iterable[UUID]:
     """Who has the fewest calls under way comes first, and its longest waiting call."""
     lines: dict[Lane, deque[Waiting]] = defaultdict(deque)
-    for head in sorted(heads):
-        lines[head.lane].append(head)
+    for first in sorted(firsts):
+        lines[first.lane].append(first)
     turns = [(rooms.under_way(lane), line.popleft()) for lane, line in lines.items()]
     heapify(turns)
     while turns and most:
@@ -190,71 +138,8 @@ def _in_turn(heads: Sequence[Waiting], *, most: int, rooms: Rooms) -> Iterable[U
             yield first.call_id
 
 
-# What is waiting, and what is under way -----------------------------------------------------------
-
-
-def _counted(groups: Any) -> Counter[Scope]:
-    counts: Counter[Scope] = Counter()
-    for *lane, count in groups.annotate(count=Count("id")).order_by():
-        for scope in Lane(*lane).scopes:
-            counts[scope] += count
-    return counts
-
-
 def _limits_of_carriers() -> dict[Scope, Limit]:
     return {("carrier", name): Limit(*limit) for name, limit in settings.CARRIER_LIMITS.items()}
-
-
-def _limits_of_accounts(lanes: Sequence[Lane]) -> dict[Scope, Limit]:
-    rows = Account.objects.filter(id__in={lane.account_id for lane in lanes})
-    return _by_mode("account", rows)
-
-
-def _limits_of_agents(lanes: Sequence[Lane]) -> dict[Scope, Limit]:
-    limited = Q(max_concurrent_calls__isnull=False) | Q(calls_per_second__isnull=False)
-    rows = Agent.objects.filter(limited, id__in={lane.agent_id for lane in lanes})
-    return _by_mode("agent", rows)
-
-
-def _by_mode(kind: str, rows: Any) -> dict[Scope, Limit]:
-    limits = rows.values_list("id", "max_concurrent_calls", "calls_per_second")
-    return {
-        (kind, id, mode): Limit(at_once, per_second)
-        for id, at_once, per_second in limits
-        for mode in ("live", "test")
-    }
-
-
-def waiting_lanes(*, now: datetime) -> list[Lane]:
-    """The lanes whose first call is due, whose first call is due longest first."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(FIRST_OF_EACH_LANE, {"now": now})
-            return [Lane(*row) for row in cursor.fetchall()]
-    firsts = (
-        Call.objects.filter(status=Status.QUEUED)
-        .values_list(*Lane._fields)
-        .annotate(first=Min("due_at"))
-        .order_by("first")
-    )
-    return [Lane(*lane) for *lane, first in firsts if first <= now]
-
-
-def _heads(rooms: Mapping[Lane, int], *, now: datetime) -> list[Waiting]:
-    """The first calls of each lane, as many as it has room for."""
-    if connection.vendor == "postgresql":
-        lists = {name: [getattr(lane, name) for lane in rooms] for name in Lane._fields}
-        with connection.cursor() as cursor:
-            cursor.execute(HEADS, {**lists, "room": list(rooms.values()), "now": now})
-            return [Waiting(row[0], row[1], Lane(*row[2:])) for row in cursor.fetchall()]
-    return [
-        Waiting(due_at, call_id, lane)
-        for lane, room in rooms.items()
-        for due_at, call_id in Call.objects.due(now=now)
-        .filter(**lane._asdict())
-        .values_list("due_at", "id")[:room]
-        if due_at
-    ]
 
 
 def _usual_seconds(call: Call) -> float:
@@ -265,31 +150,3 @@ def _usual_seconds(call: Call) -> float:
     spans = ended.annotate(span=F("ended_at") - F("started_at")).values_list("span", flat=True)
     lasted = [span.total_seconds() for span in spans if span is not None]
     return sum(lasted) / len(lasted) if lasted else USUAL_SECONDS
-
-
-# One step of the index a lane, however many calls wait in it.
-FIRST_OF_EACH_LANE = """
-WITH RECURSIVE lane AS (
-    (SELECT account_id, mode, agent_id, carrier, due_at FROM calls_call WHERE status = 'queued'
-     ORDER BY account_id, mode, agent_id, carrier, due_at LIMIT 1)
-    UNION ALL
-    SELECT following.* FROM lane CROSS JOIN LATERAL (
-        SELECT account_id, mode, agent_id, carrier, due_at FROM calls_call
-        WHERE status = 'queued' AND (account_id, mode, agent_id, carrier)
-              > (lane.account_id, lane.mode, lane.agent_id, lane.carrier)
-        ORDER BY account_id, mode, agent_id, carrier, due_at LIMIT 1
-    ) AS following
-)
-SELECT account_id, mode, agent_id, carrier FROM lane WHERE due_at <= %(now)s ORDER BY due_at
-"""
-HEADS = """
-SELECT head.due_at, head.id, lane.account_id, lane.mode, lane.agent_id, lane.carrier
-FROM unnest(%(account_id)s::uuid[], %(mode)s::text[], %(agent_id)s::uuid[], %(carrier)s::text[],
-            %(room)s::int[]) AS lane(account_id, mode, agent_id, carrier, room)
-CROSS JOIN LATERAL (
-    SELECT id, due_at FROM calls_call
-    WHERE status = 'queued' AND account_id = lane.account_id AND mode = lane.mode
-      AND agent_id = lane.agent_id AND carrier = lane.carrier AND due_at <= %(now)s
-    ORDER BY due_at, id LIMIT lane.room
-) AS head
-"""

@@ -22,7 +22,7 @@ from pytest_django import Settings
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from agents.models import Account, LedgerEntry
-from calls import lifecycle, message_lifecycle
+from calls import begun, message_lifecycle
 from calls.carriers.dialer.reports import CALL_WORDS, MESSAGE_WORDS
 from calls.carriers.dialer.signing import token_of
 from calls.carriers.twilio.statuses import MESSAGE_STATUSES, STATUSES
@@ -91,8 +91,8 @@ def _sent(api: Api, account: Account, *, carrier: str, kind: str, carrier_id: st
     row: Dial | Message
     if kind == "dials":
         assert api.post("/api/v1/calls/send", order).status_code == 201
-        calls = lifecycle.take_waiting([Call.objects.get().id])
-        (row,) = lifecycle.begin_dials(calls, lease=timedelta(seconds=30), now=timezone.now())
+        calls = begun.take_waiting([Call.objects.get().id])
+        (row,) = begun.begin_dials(calls, lease=timedelta(seconds=30), now=timezone.now())
     else:
         assert api.post("/api/v1/sms/send", {**order, "message": "Hello"}).status_code == 201
         row = Message.objects.get()

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from agents.models import Account, Agent, LedgerEntry
-from calls import lifecycle
+from calls import begun, lifecycle
 from calls.models import Call, CallEvent, Dial, DialStatus
 from calls.reports import Report
 from tests.factories import NUMBER, Api
@@ -41,8 +41,8 @@ def dial_of(api: Api, agent: Agent) -> Dial:
 
 def begin(call_id: UUID) -> list[Dial]:
     with transaction.atomic():
-        calls = lifecycle.take_waiting([call_id])
-        return lifecycle.begin_dials(calls, lease=timedelta(seconds=15), now=T0)
+        calls = begun.take_waiting([call_id])
+        return begun.begin_dials(calls, lease=timedelta(seconds=15), now=T0)
 
 
 def told() -> list[str]:
@@ -215,8 +215,8 @@ def test_a_carriers_wrong_clock_changes_neither_the_bill_nor_the_deadline(
 ) -> None:
     api.post("/api/v1/calls/send", {"agentId": agent.native_id, "toNumber": NUMBER})
     with transaction.atomic():
-        calls = lifecycle.take_waiting([Call.objects.get().id])
-        [dial] = lifecycle.begin_dials(calls, lease=timedelta(seconds=15), now=timezone.now())
+        calls = begun.take_waiting([Call.objects.get().id])
+        [dial] = begun.begin_dials(calls, lease=timedelta(seconds=15), now=timezone.now())
     off = timedelta(minutes=minutes)
     for status in (DialStatus.RINGING, DialStatus.IN_PROGRESS):
         lifecycle.apply(dial_id=dial.id, report=Report(status, timezone.now() + off))

@@ -1,0 +1,166 @@
+"""Dials that begin, many at a time: waiting calls are taken with all that this depends on, and what
+may be dialled is written down before any carrier is asked.
+
+On PostgreSQL each is one statement, TAKE and BEGIN below, for a claim holds everybody else's up.
+SQLite does the same step by step.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from itertools import pairwise
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection
+
+from agents.models import Agent
+from calls import lifecycle, policy
+from calls.models import Call, CallEvent, CallingRules, Dial, Status
+from calls.policy import Known
+from core.ids import new_id
+from core.rows import as_json, columns_of, fields_of, load, prepared_cursor
+
+
+class Candidate(NamedTuple):
+    """A waiting call, locked, with its agent; what its policy goes by; its dials so far."""
+
+    call: Call
+    known: Known
+    dials: int
+
+
+def take_waiting(call_ids: Sequence[UUID]) -> list[Candidate]:
+    """These calls, in this order and locked, without those that wait no more."""
+    if not call_ids:
+        return []
+    take = _take_at_once if connection.vendor == "postgresql" else _take_in_steps
+    found = {candidate.call.id: candidate for candidate in take(call_ids)}
+    return [found[call_id] for call_id in call_ids if call_id in found]
+
+
+def begin_dials(candidates: Sequence[Candidate], *, lease: timedelta, now: datetime) -> list[Dial]:
+    """Make the next dials of calls from `take_waiting`, for whoever holds the lease to ask for.
+
+    Once they are committed, the carriers may have been asked.
+    """
+    if not candidates:
+        return []
+    lines = [_line(candidate.call, now=now) for candidate in candidates]
+    dials = [_new_dial(candidate, lease=lease, now=now) for candidate in candidates]
+    for line, dial in zip(lines, dials, strict=True):
+        line.dial = dial
+    begin = _begin_at_once if connection.vendor == "postgresql" else _begin_in_steps
+    begin(dials, lines)
+    return dials
+
+
+def _line(call: Call, *, now: datetime) -> CallEvent:
+    waited = round(max((now - (call.due_at or now)).total_seconds(), 0), 3)
+    detail = {"carrier": call.carrier, "waited": waited}
+    return CallEvent(call=call, type=Status.DIALING, at=now, detail=detail)
+
+
+def _new_dial(candidate: Candidate, *, lease: timedelta, now: datetime) -> Dial:
+    call = candidate.call
+    call.status, call.due_at = Status.DIALING, None
+    return Dial(
+        call=call,
+        number=candidate.dials + 1,
+        asks=1,
+        asked_at=now,
+        last_asked_at=now,
+        due_at=now + lease,
+        deadline_at=lifecycle.ring_deadline(call, since=now),
+        lease_token=new_id(),
+    )
+
+
+# PostgreSQL ---------------------------------------------------------------------------------------
+
+# Who is being canceled is passed by: waiting for it, a claim could wait for itself.
+TAKE = """
+SELECT {call}, {agent}, {rules},
+       EXISTS (SELECT FROM calls_donotcall AS listed
+               WHERE listed.account_id = call.account_id AND listed.number = call.to_number),
+       (SELECT count(*) FROM calls_dial AS dial WHERE dial.call_id = call.id)
+FROM calls_call AS call
+JOIN agents_agent AS agent ON agent.id = call.agent_id
+LEFT JOIN calls_callingrules AS rules ON rules.account_id = call.account_id
+WHERE call.id = ANY(%s::uuid[]) AND call.status = 'queued'
+FOR UPDATE OF call SKIP LOCKED
+"""
+BEGIN = """
+WITH dial AS MATERIALIZED (
+    SELECT * FROM jsonb_populate_recordset(NULL::calls_dial, %s::jsonb)
+), moved AS (
+    UPDATE calls_call AS call SET status = 'dialing', due_at = NULL
+    FROM dial WHERE call.id = dial.call_id
+), made AS (
+    INSERT INTO calls_dial ({names}) SELECT {columns} FROM dial
+)
+INSERT INTO calls_callevent (call_id, dial_id, type, at, detail)
+SELECT call_id, dial_id, type, at, detail FROM jsonb_to_recordset(%s::jsonb)
+       AS line (call_id uuid, dial_id uuid, type text, at timestamptz, detail jsonb)
+"""
+
+
+def _take_at_once(call_ids: Sequence[UUID]) -> list[Candidate]:
+    with prepared_cursor() as cursor:
+        cursor.execute(_take_sql(), [list(call_ids)])
+        return [_candidate(row) for row in cursor.fetchall()]
+
+
+def _candidate(row: Sequence[Any]) -> Candidate:
+    widths = [len(fields_of(model)) for model in (Call, Agent, CallingRules)]
+    ends = [sum(widths[:number]) for number in range(4)]
+    of_call, of_agent, of_rules = (row[begins:ends] for begins, ends in pairwise(ends))
+    call = load(Call, of_call)
+    call.agent = load(Agent, of_agent)
+    *_, is_listed, dials = row
+    rules = load(CallingRules, of_rules) if of_rules[0] else CallingRules()
+    return Candidate(call, Known(rules, is_listed), dials)
+
+
+@cache
+def _take_sql() -> str:
+    return TAKE.format(
+        call=columns_of(Call, alias="call"),
+        agent=columns_of(Agent, alias="agent"),
+        rules=columns_of(CallingRules, alias="rules"),
+    )
+
+
+def _begin_at_once(dials: Sequence[Dial], lines: Sequence[CallEvent]) -> None:
+    rows = [[as_json(row) for row in some] for some in (dials, lines)]
+    with prepared_cursor() as cursor:
+        # What JSON does not know, PostgreSQL reads as Python writes it.
+        cursor.execute(_begin_sql(), [json.dumps(some, default=str) for some in rows])
+    for row in dials:
+        row._state.adding, row._state.db = False, connection.alias
+
+
+@cache
+def _begin_sql() -> str:
+    columns = columns_of(Dial, alias="dial")
+    return BEGIN.format(columns=columns, names=columns.replace("dial.", ""))
+
+
+# SQLite -------------------------------------------------------------------------------------------
+
+
+def _take_in_steps(call_ids: Sequence[UUID]) -> list[Candidate]:
+    waiting = Call.objects.filter(id__in=call_ids, status=Status.QUEUED).select_related("agent")
+    calls = list(waiting)
+    known = policy.look_up_many(calls)
+    dials = Counter(Dial.objects.filter(call__in=calls).values_list("call_id", flat=True))
+    return [Candidate(call, known[call.id], dials[call.id]) for call in calls]
+
+
+def _begin_in_steps(dials: Sequence[Dial], lines: Sequence[CallEvent]) -> None:
+    call_ids = [dial.call_id for dial in dials]
+    Call.objects.filter(id__in=call_ids).update(status=Status.DIALING, due_at=None)
+    Dial.objects.bulk_create(dials)
+    CallEvent.objects.bulk_create(lines)
