@@ -5,7 +5,6 @@ On PostgreSQL each is one statement, TAKE and BEGIN below, for a claim holds eve
 SQLite does the same step by step.
 """
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -21,7 +20,7 @@ from calls import lifecycle, policy
 from calls.models import Call, CallEvent, CallingRules, Dial, Status
 from calls.policy import Known
 from core.ids import new_id
-from core.rows import as_json, columns_of, fields_of, load, prepared_cursor
+from core.rows import columns_of, fields_of, load, prepared_cursor
 
 
 class Candidate(NamedTuple):
@@ -48,19 +47,16 @@ def begin_dials(candidates: Sequence[Candidate], *, lease: timedelta, now: datet
     """
     if not candidates:
         return []
-    lines = [_line(candidate.call, now=now) for candidate in candidates]
+    waited = [_waited(candidate.call, now=now) for candidate in candidates]
     dials = [_new_dial(candidate, lease=lease, now=now) for candidate in candidates]
-    for line, dial in zip(lines, dials, strict=True):
-        line.dial = dial
     begin = _begin_at_once if connection.vendor == "postgresql" else _begin_in_steps
-    begin(dials, lines)
+    begin(dials, waited, now)
     return dials
 
 
-def _line(call: Call, *, now: datetime) -> CallEvent:
-    waited = round(max((now - (call.due_at or now)).total_seconds(), 0), 3)
-    detail = {"carrier": call.carrier, "waited": waited}
-    return CallEvent(call=call, type=Status.DIALING, at=now, detail=detail)
+def _waited(call: Call, *, now: datetime) -> float:
+    """Seconds for which it was due."""
+    return round(max((now - (call.due_at or now)).total_seconds(), 0), 3)
 
 
 def _new_dial(candidate: Candidate, *, lease: timedelta, now: datetime) -> Dial:
@@ -93,17 +89,25 @@ WHERE call.id = ANY(%s::uuid[]) AND call.status = 'queued'
 FOR UPDATE OF call SKIP LOCKED
 """
 BEGIN = """
-WITH dial AS MATERIALIZED (
-    SELECT * FROM jsonb_populate_recordset(NULL::calls_dial, %s::jsonb)
+WITH begun AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %(call_id)s::uuid[], %(id)s::uuid[], %(number)s::int[], %(due_at)s::timestamptz[],
+        %(deadline_at)s::timestamptz[], %(lease_token)s::uuid[], %(waited)s::float8[]
+    ) AS begun (call_id, id, number, due_at, deadline_at, lease_token, waited)
 ), moved AS (
     UPDATE calls_call AS call SET status = 'dialing', due_at = NULL
-    FROM dial WHERE call.id = dial.call_id
+    FROM begun WHERE call.id = begun.call_id
+    RETURNING call.id, call.carrier
 ), made AS (
-    INSERT INTO calls_dial ({names}) SELECT {columns} FROM dial
+    INSERT INTO calls_dial (id, call_id, number, status, reason, carrier_id, answered_by, asks,
+                            asked_at, last_asked_at, due_at, deadline_at, lease_token)
+    SELECT id, call_id, number, 'asking', '', '', '', 1, %(now)s, %(now)s, due_at, deadline_at,
+           lease_token FROM begun
 )
 INSERT INTO calls_callevent (call_id, dial_id, type, at, detail)
-SELECT call_id, dial_id, type, at, detail FROM jsonb_to_recordset(%s::jsonb)
-       AS line (call_id uuid, dial_id uuid, type text, at timestamptz, detail jsonb)
+SELECT call_id, begun.id, 'dialing', %(now)s,
+       jsonb_build_object('carrier', moved.carrier, 'waited', begun.waited)
+FROM begun JOIN moved ON moved.id = begun.call_id
 """
 
 
@@ -133,19 +137,13 @@ def _take_sql() -> str:
     )
 
 
-def _begin_at_once(dials: Sequence[Dial], lines: Sequence[CallEvent]) -> None:
-    rows = [[as_json(row) for row in some] for some in (dials, lines)]
+def _begin_at_once(dials: Sequence[Dial], waited: Sequence[float], now: datetime) -> None:
+    names = ("call_id", "id", "number", "due_at", "deadline_at", "lease_token")
+    columns = {name: [getattr(dial, name) for dial in dials] for name in names}
     with prepared_cursor() as cursor:
-        # What JSON does not know, PostgreSQL reads as Python writes it.
-        cursor.execute(_begin_sql(), [json.dumps(some, default=str) for some in rows])
+        cursor.execute(BEGIN, {**columns, "waited": list(waited), "now": now})
     for row in dials:
         row._state.adding, row._state.db = False, connection.alias
-
-
-@cache
-def _begin_sql() -> str:
-    columns = columns_of(Dial, alias="dial")
-    return BEGIN.format(columns=columns, names=columns.replace("dial.", ""))
 
 
 # SQLite -------------------------------------------------------------------------------------------
@@ -159,8 +157,17 @@ def _take_in_steps(call_ids: Sequence[UUID]) -> list[Candidate]:
     return [Candidate(call, known[call.id], dials[call.id]) for call in calls]
 
 
-def _begin_in_steps(dials: Sequence[Dial], lines: Sequence[CallEvent]) -> None:
+def _begin_in_steps(dials: Sequence[Dial], waited: Sequence[float], now: datetime) -> None:
     call_ids = [dial.call_id for dial in dials]
     Call.objects.filter(id__in=call_ids).update(status=Status.DIALING, due_at=None)
     Dial.objects.bulk_create(dials)
-    CallEvent.objects.bulk_create(lines)
+    CallEvent.objects.bulk_create(
+        CallEvent(
+            call=dial.call,
+            dial=dial,
+            type=Status.DIALING,
+            at=now,
+            detail={"carrier": dial.call.carrier, "waited": seconds},
+        )
+        for dial, seconds in zip(dials, waited, strict=True)
+    )

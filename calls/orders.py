@@ -1,18 +1,25 @@
 """Rows as the orders that carriers understand."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
 import structlog
 from cryptography.fernet import InvalidToken
 from django.conf import settings
+from django.db import connection
 
 from calls.carriers import carrier_named
 from calls.carriers.base import CarrierError, DialOrder, MessageOrder
 from calls.models import CarrierCredentials, Dial, Message
+from core.rows import columns_of, load, prepared_cursor
 
 log = structlog.get_logger(__name__)
+
+KEPT = """
+SELECT {columns} FROM calls_carriercredentials AS kept WHERE account_id = ANY(%s::uuid[])
+"""
 
 # By account and carrier.
 Credentials = Mapping[tuple[UUID, str], Mapping[str, str]]
@@ -31,11 +38,24 @@ def credentials_of(pairs: Iterable[tuple[UUID, str]]) -> Credentials:
             found[pair] = carrier_named(pair[1]).default_credentials()
         except CarrierError:
             found[pair] = {}  # listed no more; whoever asks it says so
-    accounts = {account_id for account_id, _ in wanted}
-    for row in CarrierCredentials.objects.filter(account_id__in=accounts):
+    for row in _kept({account_id for account_id, _ in wanted}):
         if (row.account_id, row.carrier) in wanted:
             found[row.account_id, row.carrier] = _opened(row)
     return found
+
+
+def _kept(accounts: Collection[UUID]) -> Iterable[CarrierCredentials]:
+    if connection.vendor != "postgresql":
+        return CarrierCredentials.objects.filter(account_id__in=accounts)
+    with prepared_cursor() as cursor:
+        cursor.execute(_kept_sql(), [list(accounts)])
+        return [load(CarrierCredentials, row) for row in cursor.fetchall()]
+
+
+@cache
+def _kept_sql() -> str:
+    """Every claim and every report asks it."""
+    return KEPT.format(columns=columns_of(CarrierCredentials, alias="kept"))
 
 
 def dial_order(dial: Dial, *, credentials: Mapping[str, str], now: datetime) -> DialOrder:

@@ -9,13 +9,14 @@ from typing import NamedTuple
 from uuid import UUID
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from calls.carriers.base import Accepted
-from calls.models import Call, Status
+from calls.models import Status
 from calls.questions import Job, Reply
 from core.ids import native_id
+from core.rows import prepared_cursor
 
 log = structlog.get_logger(__name__)
 
@@ -45,16 +46,22 @@ def record_taken(replies: Sequence[Reply]) -> list[Reply]:
     return [reply for reply in replies if reply.job.order.dial_id not in written]
 
 
-# Nothing where the lease is not ours any more, or a report has moved the dial on.
+# Nothing where the call is not being dialled any more, or is to be canceled, where the lease is not
+# ours any more, or a report has moved the dial on. A report or a cancellation locks the call first
+# too, so none comes in between; and those that lock several do it in one order.
 RECORD = """
-WITH taken AS (
-    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::timestamptz[])
-                  AS taken (dial_id, token, carrier_id, look_at)
+WITH taken AS MATERIALIZED (
+    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::timestamptz[])
+                  AS taken (call_id, dial_id, token, carrier_id, look_at)
+), held AS MATERIALIZED (
+    SELECT id FROM calls_call
+    WHERE id IN (SELECT call_id FROM taken) AND status = 'dialing' AND cancel_requested_at IS NULL
+    ORDER BY id FOR NO KEY UPDATE
 ), moved AS (
     UPDATE calls_dial AS dial
     SET status = 'dialing', carrier_id = taken.carrier_id, lease_token = NULL,
         due_at = LEAST(taken.look_at, dial.deadline_at)
-    FROM taken
+    FROM taken JOIN held ON held.id = taken.call_id
     WHERE dial.id = taken.dial_id AND dial.lease_token = taken.token
       AND dial.status = 'asking' AND dial.ended_at IS NULL
     RETURNING dial.id, dial.call_id
@@ -68,33 +75,18 @@ SELECT id FROM moved
 
 def _record_at_once(taken: Sequence[Taken]) -> set[UUID]:
     """The dials that were written down."""
-    with transaction.atomic():
-        held = _held([one.job.order.call_id for one in taken])
-        ours = [one for one in taken if one.job.order.call_id in held]
-        rows = [
-            (job.order.dial_id, job.token, accepted.carrier_id, accepted.look_at)
-            for job, accepted in ours
-        ]
-        columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
-        with connection.cursor() as cursor:
-            cursor.execute(RECORD, [*columns, timezone.now()])
-            written = {row[0] for row in cursor.fetchall()}
-    for job, _ in ours:
+    rows = [
+        (job.order.call_id, job.order.dial_id, job.token, accepted.carrier_id, accepted.look_at)
+        for job, accepted in taken
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    with prepared_cursor() as cursor:
+        cursor.execute(RECORD, [*columns, timezone.now()])
+        written = {row[0] for row in cursor.fetchall()}
+    for job, _ in taken:
         if job.order.dial_id in written:
             _log_move(job)
     return written
-
-
-def _held(call_ids: Sequence[UUID]) -> set[UUID]:
-    """Those that are still being dialled and that nobody wants canceled, locked in one order.
-
-    A report or a cancellation takes the call first too, so none comes in between.
-    """
-    dialed = Call.objects.filter(
-        id__in=call_ids, status=Status.DIALING, cancel_requested_at__isnull=True
-    )
-    locked = dialed.select_for_update(no_key=True).order_by("id")
-    return set(locked.values_list("id", flat=True))
 
 
 def _log_move(job: Job) -> None:
