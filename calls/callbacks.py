@@ -3,21 +3,19 @@
 An address names one dial or message, so a report can only ever speak of that one.
 """
 
-from typing import TypeVar
 from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from calls import lifecycle, message_lifecycle
+from calls import lifecycle, message_lifecycle, moving
 from calls.carriers import carrier_named
 from calls.carriers.base import Callback, CallbackRefused
-from calls.models import Dial, Message
+from calls.models import Message
 from calls.orders import credentials_of, dial_order, message_order
 
 log = structlog.get_logger(__name__)
@@ -25,22 +23,21 @@ log = structlog.get_logger(__name__)
 # A transcript of an hour; more than any carrier's form.
 MAX_BODY_BYTES = 1024 * 1024
 
-Row = TypeVar("Row", bound=Model)
-
 
 @csrf_exempt
 def dial_callback(
     request: HttpRequest, carrier: str, dial_id: UUID, topic: str = ""
 ) -> HttpResponse:
-    dials = Dial.objects.select_related("call__agent")
-    dial = _found(dials.filter(id=dial_id, call__carrier=carrier), carrier)
+    dial = moving.find(dial_id)
+    if dial is None or dial.call.carrier != carrier or carrier not in settings.CARRIERS:
+        raise Http404
     pair = (dial.call.account_id, carrier)
     order = dial_order(dial, credentials=credentials_of([pair])[pair], now=timezone.now())
     try:
         heard = carrier_named(carrier).hear(_callback(request, topic=topic), order)
     except CallbackRefused as refusal:
         return _refused(refusal, carrier=carrier, dial=str(dial_id))
-    lifecycle.hear(dial_id=dial.id, heard=heard)
+    lifecycle.hear(dial, heard=heard)
     return HttpResponse(heard.body, content_type=heard.content_type)
 
 
@@ -48,7 +45,9 @@ def dial_callback(
 def message_callback(
     request: HttpRequest, carrier: str, message_id: UUID, topic: str = ""
 ) -> HttpResponse:
-    message = _found(Message.objects.filter(id=message_id, carrier=carrier), carrier)
+    message = Message.objects.filter(id=message_id, carrier=carrier).first()
+    if message is None or carrier not in settings.CARRIERS:
+        raise Http404
     pair = (message.account_id, carrier)
     order = message_order(message, credentials=credentials_of([pair])[pair], now=timezone.now())
     try:
@@ -57,13 +56,6 @@ def message_callback(
         return _refused(refusal, carrier=carrier, message_id=str(message_id))
     message_lifecycle.hear(message_id=message.id, heard=heard)
     return HttpResponse(heard.body, content_type=heard.content_type)
-
-
-def _found(rows: QuerySet[Row], carrier: str) -> Row:
-    row = rows.first()
-    if row is None or carrier not in settings.CARRIERS:
-        raise Http404
-    return row
 
 
 def _callback(request: HttpRequest, *, topic: str) -> Callback:

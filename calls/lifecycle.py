@@ -6,7 +6,7 @@ credits and publishes events in one transaction under a lock on the call.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,6 +21,7 @@ from django.utils import timezone
 from agents.credits import settle
 from agents.models import Mode
 from agents.retries import RetryRule
+from calls import moving
 from calls.carriers.base import Heard
 from calls.errors import CallAlreadyEnded
 from calls.models import (
@@ -46,17 +47,6 @@ log = structlog.get_logger(__name__)
 SILENCE_GRACE = timedelta(seconds=15)
 # How many calls one transaction promotes or ends.
 BATCH = 100
-# The columns of a call that a report may move.
-MOVED = (
-    "status",
-    "reason",
-    "cost",
-    "reserved",
-    "due_at",
-    "started_at",
-    "ended_at",
-    "events_published",
-)
 # How a dial ends by our word: after the carrier hung it up, or though it may think otherwise.
 HUNG_UP_BY_US = ("on_request", "hung_up", "max_duration", "ring_timeout", "carrier_silent")
 ENDED_BY_US = (*HUNG_UP_BY_US, "carrier_unknown", "carrier_unreachable")
@@ -88,13 +78,12 @@ def apply(*, dial_id: UUID, report: Report) -> bool:
     implies it, and nothing moves a dial backwards or out of its end.
     """
     with transaction.atomic():
-        call = Call.objects.select_for_update(of=("self",)).get(dials=dial_id)
-        dial = Dial.objects.get(id=dial_id)
+        dial = moving.lock(dial_id)
         report = _in_time(report, dial=dial)
         _keep_verdict(dial, report)
         steps = _steps(dial, report)
         for step in steps:
-            _take(call, dial, step)
+            _take(dial, step)
         if not steps and report.status not in TERMINAL and is_stray(dial, told=report.status):
             mark_stray(dial, now=timezone.now())
     return bool(steps)
@@ -104,11 +93,10 @@ def end_by_us(*, dial_id: UUID, report: Report, known: str) -> bool:
     """End a dial by our word, which was judged by the status `known`; False where it has ended
     already, or a report has moved it on and what we thought may be wrong."""
     with transaction.atomic():
-        call = Call.objects.select_for_update(of=("self",)).get(dials=dial_id)
-        dial = Dial.objects.get(id=dial_id)
+        dial = moving.lock(dial_id)
         is_as_known = dial.status == known and dial.ended_at is None
         if is_as_known:
-            _take(call, dial, report)
+            _take(dial, report)
     return is_as_known
 
 
@@ -118,15 +106,15 @@ def mark_stray(dial: Dial, *, now: datetime) -> None:
     A call that waits for its next try is not dialled again: somebody may have answered this one.
     """
     with transaction.atomic():
-        call = Call.objects.select_for_update(of=("self",)).get(id=dial.call_id)
+        locked = Call.objects.select_for_update(of=("self",)).select_related("agent")
+        call = locked.get(id=dial.call_id)
         if not Dial.objects.filter(id=dial.id, stray_since=None).update(
             stray_since=now, due_at=now
         ):
             return
         note(call, type="stray", at=now, dial=dial)
         if call.status in WAITING:
-            _end(call, status=Status.FAILED, reason="stray_dial", at=now)
-            _finish(call, at=now)
+            _end_here(call, status=Status.FAILED, reason="stray_dial", at=now)
 
 
 def is_stray(dial: Dial, *, told: DialStatus) -> bool:
@@ -183,7 +171,8 @@ def cancel(call_id: UUID, *, now: datetime) -> None:
             end_waiting(call, reason="on_request", now=now)
         elif dial.asked_at is None:
             # There is proof that no carrier holds anything of it.
-            _take(call, dial, Report(status=DialStatus.CANCELED, at=now, reason="on_request"))
+            dial.call = call
+            _take(dial, Report(status=DialStatus.CANCELED, at=now, reason="on_request"))
         else:
             # Where a worker is at it, the worker sees the wish when it gives the lease back.
             idle = Case(When(lease_token=None, then=Value(now)), default=F("due_at"))
@@ -193,10 +182,9 @@ def cancel(call_id: UUID, *, now: datetime) -> None:
 def cancel_unasked(dial_id: UUID, *, reason: str, now: datetime) -> None:
     """Cancel the call of a dial that no carrier holds anything of, and that was to be asked for."""
     with transaction.atomic():
-        call = Call.objects.select_for_update(of=("self",)).get(dials=dial_id)
-        dial = Dial.objects.get(id=dial_id)
+        dial = moving.lock(dial_id)
         if dial.asked_at is None and dial.ended_at is None:
-            _take(call, dial, Report(status=DialStatus.CANCELED, at=now, reason=reason))
+            _take(dial, Report(status=DialStatus.CANCELED, at=now, reason=reason))
 
 
 def promote_due(*, now: datetime) -> None:
@@ -237,27 +225,25 @@ def postpone(call: Call, *, until: datetime, reason: str, now: datetime) -> None
 
 def end_waiting(call: Call, *, reason: str, now: datetime) -> None:
     """Cancel a waiting call, locked: no carrier holds anything of it, so it ends here and now."""
-    _end(call, status=Status.CANCELED, reason=reason, at=now)
-    _finish(call, at=now)
+    _end_here(call, status=Status.CANCELED, reason=reason, at=now)
 
 
-def _finish(call: Call, *, at: datetime) -> None:
-    """Write down and tell the end of a call that ended without a report."""
-    note(call, type=call.status, at=at, detail={"reason": call.reason})
-    _publish(call)
-    call.save(update_fields=MOVED)
-    log.info("call_moved", call=call.native_id, status=call.status, reason=call.reason)
+def _end_here(call: Call, *, status: str, reason: str, at: datetime) -> None:
+    """The end of a call without a report."""
+    _end(call, status=status, reason=reason, at=at)
+    _move(call, None, [_line(call, type=status, at=at, detail={"reason": reason})])
+    log.info("call_moved", call=call.native_id, status=status, reason=reason)
 
 
-def hear(*, dial_id: UUID, heard: Heard) -> None:
+def hear(dial: Dial, *, heard: Heard) -> None:
     """Take what a callback said: reports, what came of the conversation, the carrier's own id."""
-    if heard.carrier_id:
+    if heard.carrier_id and not dial.carrier_id:
         # It proves that the carrier took the order, if the answer to that was lost.
-        Dial.objects.filter(id=dial_id, carrier_id="").update(carrier_id=heard.carrier_id)
+        Dial.objects.filter(id=dial.id, carrier_id="").update(carrier_id=heard.carrier_id)
     if heard.results:
-        keep_results(dial_id=dial_id, results=heard.results)
+        keep_results(dial_id=dial.id, results=heard.results)
     for report in heard.reports:
-        apply(dial_id=dial_id, report=report)
+        apply(dial_id=dial.id, report=report)
 
 
 def keep_results(*, dial_id: UUID, results: Results) -> None:
@@ -279,14 +265,26 @@ def note(
     detail: Mapping[str, object] | None = None,
 ) -> None:
     """A line in the call's timeline."""
-    CallEvent.objects.create(call=call, dial=dial, type=type, at=at, detail=dict(detail or {}))
+    _line(call, type=type, at=at, dial=dial, detail=detail).save(force_insert=True)
+
+
+def _line(
+    call: Call,
+    *,
+    type: str,
+    at: datetime,
+    dial: Dial | None = None,
+    detail: Mapping[str, object] | None = None,
+) -> CallEvent:
+    return CallEvent(call=call, dial=dial, type=type, at=at, detail=dict(detail or {}))
 
 
 def _keep_verdict(dial: Dial, report: Report) -> None:
     """Remember who answered: a carrier may find out before the end, which does not say it again."""
-    if report.answered_by and not dial.ended_at:
-        dial.answered_by = report.answered_by
-        dial.save(update_fields=["answered_by"])
+    news = report.answered_by if not dial.ended_at else ""
+    if news and news != dial.answered_by:
+        dial.answered_by = news
+        Dial.objects.filter(id=dial.id).update(answered_by=news)
 
 
 def _steps(dial: Dial, report: Report) -> list[Report]:
@@ -302,25 +300,35 @@ def _steps(dial: Dial, report: Report) -> list[Report]:
     return [report]
 
 
-def _take(call: Call, dial: Dial, report: Report) -> None:
-    dial.status = report.status
-    call.status = report.status
-    note(call, type=_line(report), at=report.at, dial=dial, detail=_detail(report))
+def _take(dial: Dial, report: Report) -> None:
+    """One step of a dial and its call, both locked."""
+    call = dial.call
+    dial.status = call.status = report.status
+    detail = {"reason": report.reason} if report.reason else {}
+    type = LINES.get(report.status, report.status.value)
+    lines = [_line(call, type=type, at=report.at, dial=dial, detail=detail)]
     if report.status == DialStatus.IN_PROGRESS:
         _answer(call, dial, report)
     elif report.status == DialStatus.RINGING:
         dial.deadline_at = ring_deadline(call, since=report.at)
     elif report.status in TERMINAL:
-        _end_dial(call, dial, report)
-    _publish(call)
-    call.save(update_fields=MOVED)
+        lines += _end_dial(call, dial, report)
     # Whoever reports has it, whatever was thought of the answer to our asking.
     dial.asked_at = dial.asked_at or report.at
-    dial.save(
-        update_fields=["status", "reason", "asked_at", "deadline_at", "started_at", "ended_at"]
-    )
-    _look_by_deadline(dial)
+    _move(call, dial, lines)
     log.info("call_moved", call=call.native_id, status=report.status, reason=report.reason)
+
+
+def _move(call: Call, dial: Dial | None, lines: Sequence[CallEvent]) -> None:
+    """Write it all down, and tell it."""
+    reserved = call.reserved
+    if call.is_terminal:
+        call.reserved = Decimal(0)
+    _publish(call)
+    moving.keep(call, dial, lines)
+    if reserved and call.is_terminal:
+        # Last: whoever takes calls for this account waits for its row.
+        settle(call.account_id, reserved=reserved, cost=call.cost or Decimal(0), subject=call)
 
 
 def _answer(call: Call, dial: Dial, report: Report) -> None:
@@ -329,22 +337,17 @@ def _answer(call: Call, dial: Dial, report: Report) -> None:
     dial.deadline_at = report.at + timedelta(seconds=call.max_duration)
 
 
-def _look_by_deadline(dial: Dial) -> None:
-    """Whoever holds a lease on the dial will see to it when giving the lease back."""
-    idle = Dial.objects.filter(id=dial.id, ended_at=None, lease_token=None)
-    idle.filter(due_at__gt=dial.deadline_at).update(due_at=dial.deadline_at)
-
-
-def _end_dial(call: Call, dial: Dial, report: Report) -> None:
+def _end_dial(call: Call, dial: Dial, report: Report) -> list[CallEvent]:
+    """The end of the call too, unless it is tried again; further lines of its timeline."""
     # A carrier's clock may put the end before the answer.
     dial.ended_at = max(report.at, call.started_at or report.at)
     dial.reason = report.reason
     again_at = _retry_at(call, dial, report)
     if again_at is None:
         _end(call, status=report.status, reason=report.reason, at=dial.ended_at)
-        return
+        return []
     call.status, call.due_at = Status.QUEUED, again_at
-    note(call, type="retry", at=report.at, detail={"until": rfc3339(again_at)})
+    return [_line(call, type="retry", at=report.at, detail={"until": rfc3339(again_at)})]
 
 
 def _retry_at(call: Call, dial: Dial, report: Report) -> datetime | None:
@@ -365,12 +368,9 @@ def _retry_at(call: Call, dial: Dial, report: Report) -> datetime | None:
 
 
 def _end(call: Call, *, status: str, reason: str, at: datetime) -> None:
-    """The call's one end, with its bill. Its event is for the caller to publish."""
+    """The call's one end, with its cost."""
     call.status, call.reason, call.ended_at, call.due_at = status, reason, at, None
     call.cost = _cost(call, at)
-    if call.reserved:
-        settle(call.account_id, reserved=call.reserved, cost=call.cost, subject=call)
-        call.reserved = Decimal(0)
 
 
 def _cost(call: Call, ended_at: datetime) -> Decimal:
@@ -378,14 +378,6 @@ def _cost(call: Call, ended_at: datetime) -> Decimal:
         return Decimal(0)
     talked = (ended_at - call.started_at).total_seconds()
     return min(price_of(talked, per_minute=call.price_per_minute), call.reserved)
-
-
-def _line(report: Report) -> str:
-    return LINES.get(report.status, report.status.value)
-
-
-def _detail(report: Report) -> dict[str, object]:
-    return {"reason": report.reason} if report.reason else {}
 
 
 def _publish(call: Call) -> None:

@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 from core.errors import HttpsRequired, PayloadTooLarge
 from core.ids import new_id
 from core.observing import tell
-from core.responses import error_response, is_api
+from core.responses import error_response, is_api, is_of_program
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -159,10 +159,10 @@ def body_limit(get_response: GetResponse) -> GetResponse:
 
 
 def programs(get_response: GetResponse) -> GetResponse:
-    """Ask the API's views without what only browsers need: sessions, CSRF, messages."""
+    """Ask what programs ask for without what only browsers need: sessions, CSRF, messages."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if not is_api(request):
+        if not is_of_program(request):
             return get_response(request)
         request.get_host()  # raises where it is none of ALLOWED_HOSTS
         request.resolver_match = match = resolve(request.path_info)

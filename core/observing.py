@@ -9,7 +9,7 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from core.responses import API, ZAPIER
+from core.responses import API, CARRIERS, ZAPIER
 
 log = structlog.get_logger(__name__)
 
@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 KEY_ID = "API_KEY_ID"
 
 # By how a path begins; what begins with none of them (probes, static files) is not observed.
-SURFACES = {ZAPIER: "zapier", API: "native", "/carriers/": "carriers", "/admin/": "admin"}
+SURFACES = {ZAPIER: "zapier", API: "native", CARRIERS: "carriers", "/admin/": "admin"}
 API_SURFACES = ("native", "zapier")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 

@@ -8,10 +8,16 @@ from core.errors import DomainError, InternalError, native_body, zapier_body
 
 API = "/api/"
 ZAPIER = "/api/zapier/"
+CARRIERS = "/carriers/"
 
 
 def is_api(request: HttpRequest) -> bool:
     return request.path.startswith(API)
+
+
+def is_of_program(request: HttpRequest) -> bool:
+    """Whether no browser asks: a client of the API, or a carrier that reports."""
+    return request.path.startswith((API, CARRIERS))
 
 
 def error_response(request: HttpRequest, error: DomainError, **more: Any) -> JsonResponse:
