@@ -4,7 +4,7 @@ Rows are the outbox (webhooks.outbox). At least once, then, with the same event 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
@@ -16,7 +16,6 @@ import structlog
 from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from core import http
@@ -207,9 +206,10 @@ def record_attempts(results: Sequence[Sent], *, now: datetime) -> None:
     grouped: dict[UUID, list[http.Answer]] = defaultdict(list)
     for sent in results:
         grouped[sent.post.leased.subscription.id].append(sent.answer)
+    failed = [one for one, answers in grouped.items() if any(answer.failure for answer in answers)]
     with transaction.atomic():
         # Endpoints before deliveries, in one order: so does everybody who writes both.
-        judged = _endpoints_to_judge(grouped)
+        judged = outbox.lock_to_judge(list(grouped), failed=failed)
         idle = {one.id for one in judged if one.status != Subscription.Status.ENABLED}
         outbox.settle([_standing(sent, idle=idle, now=now) for sent in results])
         outbox.log_attempts([_attempt(sent) for sent in results])
@@ -218,14 +218,6 @@ def record_attempts(results: Sequence[Sent], *, now: datetime) -> None:
     for sent in results:
         if sent.answer.failure:
             _log_failure(sent)
-
-
-def _endpoints_to_judge(grouped: Mapping[UUID, Sequence[http.Answer]]) -> list[Subscription]:
-    """Those that failed now, or that had: locked, and as they are now, not as they were leased."""
-    failed = [one for one, answers in grouped.items() if any(answer.failure for answer in answers)]
-    unwell = Q(failing_since__isnull=False) | Q(failures_in_row__gt=0) | Q(id__in=failed)
-    rows = Subscription.objects.filter(unwell, id__in=list(grouped)).order_by("id")
-    return list(rows.select_for_update(no_key=True))
 
 
 def _outcomes(answers: Sequence[http.Answer], *, now: datetime) -> health.Outcomes:

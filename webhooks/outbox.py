@@ -10,13 +10,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, Min, OuterRef, Q
 
 from core.ids import new_id
+from core.rows import columns_of, load, prepared_cursor
 from webhooks.models import (
     CIRCUIT_OPENS_AFTER,
     LEASE,
@@ -112,33 +114,39 @@ def _move(rows: DeliveryQuerySet, **changes: object) -> None:
 
 def next_due(*, now: datetime) -> datetime | None:
     """When the next delivery comes due that may be sent; in the past if one is waiting."""
+    if connection.vendor == "postgresql":
+        with prepared_cursor() as cursor:
+            cursor.execute(NEXT_DUE_SQL, {"now": now})
+            return cursor.fetchone()[0]  # type: ignore[no-any-return]
     pending = Delivery.objects.filter(status="pending")
-    first = _first_due_at_once if connection.vendor == "postgresql" else _first_due
+    first = pending.filter(subscription__in=Subscription.objects.open(now=now))
     paused = (
         Subscription.objects.present()
         .filter(Exists(pending.filter(subscription=OuterRef("id"))))
         .filter(status=Subscription.Status.ENABLED, resumes_at__gt=now)
-        .order_by("resumes_at")
-        .values_list("resumes_at", flat=True)
-        .first()
     )
-    return min((moment for moment in (first(now=now), paused) if moment), default=None)
+    moments = (
+        first.aggregate(at=Min("next_attempt_at"))["at"],
+        paused.aggregate(at=Min("resumes_at"))["at"],
+    )
+    return min((moment for moment in moments if moment), default=None)
 
 
-def _first_due(*, now: datetime) -> datetime | None:
-    pending = Delivery.objects.filter(status="pending")
-    return (
-        pending.filter(subscription__in=Subscription.objects.open(now=now))
-        .order_by("next_attempt_at")
-        .values_list("next_attempt_at", flat=True)
-        .first()
-    )
+def lock_to_judge(ids: Sequence[UUID], *, failed: Sequence[UUID]) -> list[Subscription]:
+    """Of these endpoints those that `failed` now, or that had: locked, and as they are now, not as
+    they were leased."""
+    if connection.vendor == "postgresql":
+        with prepared_cursor() as cursor:
+            cursor.execute(_to_judge_sql(), [list(ids), list(failed)])
+            return [load(Subscription, row) for row in cursor.fetchall()]
+    unwell = Q(failing_since__isnull=False) | Q(failures_in_row__gt=0) | Q(id__in=failed)
+    return list(Subscription.objects.filter(unwell, id__in=ids).order_by("id"))
 
 
 def log_attempts(attempts: Sequence[dict[str, Any]]) -> None:
     """Write attempts, given as ATTEMPT_COLUMNS, whoever holds the leases by now: they were made."""
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             cursor.execute(LOG_SQL, [json.dumps(attempts, default=str)])
     else:
         Attempt.objects.bulk_create(Attempt(**attempt) for attempt in attempts)
@@ -152,7 +160,7 @@ def _lease_turns(
 ) -> list[Leased]:
     """One probe for an open circuit, what its rate allows for a limited endpoint."""
     leased: list[Leased] = []
-    if not Subscription.objects.takes_turns().exists():
+    if not _has_turns():
         return leased
     due = Delivery.objects.due(now=now).filter(subscription=OuterRef("id"))
     with transaction.atomic():
@@ -172,6 +180,23 @@ def _lease_turns(
                 Subscription.objects.filter(id=endpoint.id).update(resumes_at=resumes_at)
             leased += mine
     return leased
+
+
+def _has_turns() -> bool:
+    if connection.vendor != "postgresql":
+        return Subscription.objects.takes_turns().exists()
+    with prepared_cursor() as cursor:
+        cursor.execute(HAS_TURNS, [CIRCUIT_OPENS_AFTER])
+        return bool(cursor.fetchone()[0])
+
+
+# Every claim asks it, and hardly any endpoint does.
+HAS_TURNS = """
+SELECT EXISTS (
+    SELECT FROM webhooks_subscription
+    WHERE failures_in_row >= %s OR requests_per_second IS NOT NULL
+)
+"""
 
 
 def _turn(endpoint: Subscription, *, now: datetime) -> tuple[int, datetime | None]:
@@ -327,7 +352,7 @@ def _lease_shares_at_once(
         "token": token,
         "opens_after": CIRCUIT_OPENS_AFTER,
     }
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(LEASE_SHARES_SQL, values)
         rows = cursor.fetchall()
     endpoints = {
@@ -349,29 +374,37 @@ def _lease_shares_at_once(
 
 
 # Endpoint by endpoint, so that the backlog of one that asked for silence is not walked.
-FIRST_DUE = """
-open AS (
-    SELECT s.id FROM waiting JOIN webhooks_subscription s ON s.id = waiting.id
+NEXT_DUE = """
+enabled AS (
+    SELECT s.id, s.resumes_at FROM waiting JOIN webhooks_subscription s ON s.id = waiting.id
     WHERE s.status = 'enabled' AND s.deleted_at IS NULL
-      AND (s.resumes_at IS NULL OR s.resumes_at <= %(now)s)
 )
-SELECT min(first.next_attempt_at) FROM open CROSS JOIN LATERAL (
-    (SELECT next_attempt_at FROM webhooks_delivery
-     WHERE subscription_id = open.id AND status = 'pending' AND attempts = 0
-     ORDER BY next_attempt_at LIMIT 1)
-    UNION ALL
-    (SELECT next_attempt_at FROM webhooks_delivery
-     WHERE subscription_id = open.id AND status = 'pending' AND attempts > 0
-     ORDER BY next_attempt_at LIMIT 1)
-) AS first
+SELECT LEAST(
+    (SELECT min(resumes_at) FROM enabled WHERE resumes_at > %(now)s),
+    (SELECT min(first.next_attempt_at) FROM enabled CROSS JOIN LATERAL (
+        (SELECT next_attempt_at FROM webhooks_delivery
+         WHERE subscription_id = enabled.id AND status = 'pending' AND attempts = 0
+         ORDER BY next_attempt_at LIMIT 1)
+        UNION ALL
+        (SELECT next_attempt_at FROM webhooks_delivery
+         WHERE subscription_id = enabled.id AND status = 'pending' AND attempts > 0
+         ORDER BY next_attempt_at LIMIT 1)
+     ) AS first
+     WHERE enabled.resumes_at IS NULL OR enabled.resumes_at <= %(now)s)
+)
+"""
+NEXT_DUE_SQL = WAITING + NEXT_DUE
+TO_JUDGE = """
+SELECT {columns} FROM webhooks_subscription AS endpoint
+WHERE id = ANY(%s::uuid[])
+  AND (failing_since IS NOT NULL OR failures_in_row > 0 OR id = ANY(%s::uuid[]))
+ORDER BY id FOR NO KEY UPDATE
 """
 
 
-def _first_due_at_once(*, now: datetime) -> datetime | None:
-    with connection.cursor() as cursor:
-        cursor.execute(WAITING + FIRST_DUE, {"now": now})
-        row = cursor.fetchone()
-    return row[0] if row else None
+@cache
+def _to_judge_sql() -> str:
+    return TO_JUDGE.format(columns=columns_of(Subscription, alias="endpoint"))
 
 
 # Spelled so that no index of pending rows fits: walking a backlog for a batch is what PostgreSQL
@@ -391,7 +424,7 @@ def _settle_at_once(standings: Sequence[Standing]) -> None:
         [getattr(one, name) for one in standings]
         for name in ("id", "token", "status", "next_attempt_at", "ended_at")
     ]
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(SETTLE, columns)
 
 
