@@ -26,6 +26,7 @@ from bench.rows import (
     PLAIN,
     TABLES,
     WAITING,
+    WAITING_TOLD,
     Table,
 )
 
@@ -37,6 +38,8 @@ AGENTS = 3
 WEBHOOKS = 2
 # Calls of each agent that are due.
 WAITING_CALLS = 300
+# Events of each account that are still to be told.
+WAITING_EVENTS = 60
 CHUNK = 250_000
 
 
@@ -82,6 +85,8 @@ def load(calls: int) -> None:
                 with said(f"calls {first:,} to {last:,}"):
                     load_calls(cursor, first=first, last=last)
             insert(cursor, WAITING, {"waiting": WAITING_CALLS})
+            for table in WAITING_TOLD:
+                insert(cursor, table, {"waiting": WAITING_EVENTS})
             cursor.execute(API_SQL, {"days": DAYS})
             cursor.execute(ADDRESSES_SQL, {"days": DAYS})
         with said("rollups"):
