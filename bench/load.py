@@ -34,6 +34,8 @@ CALLS = 1_000_000
 DAYS = 90
 ACCOUNTS = 20
 AGENTS = 3
+# Those of the account that calls least.
+QUIET_CALLS = 800
 # To each account, whose events go to both: three deliveries a call.
 WEBHOOKS = 2
 # Calls of each agent that are due.
@@ -151,8 +153,8 @@ def make_owners(cursor: Any) -> None:
 
 
 def load_calls(cursor: Any, *, first: int, last: int) -> None:
-    values = {"accounts": ACCOUNTS, "agents": AGENTS, "days": DAYS, "first": first, "last": last}
-    cursor.execute(PLACED, values)
+    values = {"accounts": ACCOUNTS, "agents": AGENTS, "days": DAYS, "quiet": QUIET_CALLS}
+    cursor.execute(PLACED, {**values, "first": first, "last": last})
     cursor.execute("ANALYZE placed")
     for table in TABLES:
         insert(cursor, table)
