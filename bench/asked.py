@@ -53,7 +53,7 @@ def _limited() -> Any:
 
     user, _ = User.objects.get_or_create(username="limited", defaults={"is_staff": True})
     user.groups.set(Group.objects.filter(name="Owner"))
-    set_accounts(user, [_busiest(), _quietest()])
+    set_accounts(user, [busiest(), _quietest()])
     return _logged_in(user)
 
 
@@ -65,7 +65,7 @@ def _logged_in(user: Any) -> Any:
     return browser
 
 
-def _busiest() -> Any:
+def busiest() -> Any:
     from agents.models import Account
 
     return Account.objects.order_by("created_at")[0]
@@ -87,7 +87,7 @@ def _calls() -> list[tuple[str, str]]:
     from calls.models import Call
 
     listed = "/calls/call/"
-    call = Call.objects.filter(account=_busiest(), status="completed").order_by("-created_at")[500]
+    call = Call.objects.filter(account=busiest(), status="completed").order_by("-created_at")[500]
     rare = f"account__id__exact={_quietest().id}"
     week = quote(f"{timezone.now() - timedelta(days=7):%Y-%m-%d} 00:00:00+00:00")
     return [
@@ -116,7 +116,7 @@ def _messages() -> list[tuple[str, str]]:
     from calls.models import Message
 
     listed = "/calls/message/"
-    message = Message.objects.filter(account=_busiest()).latest("created_at")
+    message = Message.objects.filter(account=busiest()).latest("created_at")
     return [
         ("messages", listed),
         ("messages that failed", f"{listed}?status__exact=failed"),
@@ -132,7 +132,7 @@ def _messages() -> list[tuple[str, str]]:
 def _deliveries() -> list[tuple[str, str]]:
     from webhooks.models import Delivery, Subscription
 
-    hook = Subscription.objects.filter(account=_busiest()).latest("created_at")
+    hook = Subscription.objects.filter(account=busiest()).latest("created_at")
     delivery = Delivery.objects.filter(subscription=hook).latest("created_at")
     event = delivery.event
     listed, events, hooks = "/webhooks/delivery/", "/webhooks/event/", "/webhooks/subscription/"
@@ -167,7 +167,7 @@ def _deliveries() -> list[tuple[str, str]]:
 def _others() -> list[tuple[str, str]]:
     from agents.models import ApiKey
 
-    account = _busiest()
+    account = busiest()
     key = ApiKey.objects.filter(account=account, mode="live").latest("created_at")
     choices = "/autocomplete/?term=1&app_label=calls&model_name=call&field_name="
     return [
@@ -194,7 +194,7 @@ def _others() -> list[tuple[str, str]]:
 
 def _known(model: Any) -> str:
     """A number of the busiest account; not all that were loaded are numbers that exist."""
-    newest = model.objects.filter(account=_busiest()).order_by("-created_at")
+    newest = model.objects.filter(account=busiest()).order_by("-created_at")
     for number in newest.values_list("to_number", flat=True)[:1000]:
         with suppress(InvalidNumber):
             return to_e164(number)
@@ -212,7 +212,7 @@ def lists() -> Iterator[Asked]:
     from calls.models import Call, Message
     from webhooks.models import Subscription
 
-    account = _busiest()
+    account = busiest()
     key = create_key(account, name="Bench", mode="live", requests_per_minute=1_000_000)[1]
     client = Client(headers={"host": "localhost", "x-api-key": key})
     call = Call.objects.filter(account=account, status="completed").order_by("-created_at")[500]

@@ -26,6 +26,7 @@ from bench.rows import (
     PLAIN,
     TABLES,
     WAITING,
+    WAITING_TOLD,
     Table,
 )
 
@@ -33,10 +34,14 @@ CALLS = 1_000_000
 DAYS = 90
 ACCOUNTS = 20
 AGENTS = 3
+# Those of the account that calls least.
+QUIET_CALLS = 800
 # To each account, whose events go to both: three deliveries a call.
 WEBHOOKS = 2
 # Calls of each agent that are due.
 WAITING_CALLS = 300
+# Events of each account that are still to be told.
+WAITING_EVENTS = 60
 CHUNK = 250_000
 
 
@@ -82,6 +87,8 @@ def load(calls: int) -> None:
                 with said(f"calls {first:,} to {last:,}"):
                     load_calls(cursor, first=first, last=last)
             insert(cursor, WAITING, {"waiting": WAITING_CALLS})
+            for table in WAITING_TOLD:
+                insert(cursor, table, {"waiting": WAITING_EVENTS})
             cursor.execute(API_SQL, {"days": DAYS})
             cursor.execute(ADDRESSES_SQL, {"days": DAYS})
         with said("rollups"):
@@ -146,8 +153,8 @@ def make_owners(cursor: Any) -> None:
 
 
 def load_calls(cursor: Any, *, first: int, last: int) -> None:
-    values = {"accounts": ACCOUNTS, "agents": AGENTS, "days": DAYS, "first": first, "last": last}
-    cursor.execute(PLACED, values)
+    values = {"accounts": ACCOUNTS, "agents": AGENTS, "days": DAYS, "quiet": QUIET_CALLS}
+    cursor.execute(PLACED, {**values, "first": first, "last": last})
     cursor.execute("ANALYZE placed")
     for table in TABLES:
         insert(cursor, table)

@@ -7,12 +7,14 @@ CREATE FUNCTION pg_temp.id_of(seed text, at timestamptz) RETURNS uuid LANGUAGE s
             || substr(md5(seed), 1, 3) || '8' || substr(md5(seed), 4, 15))::uuid
 $$
 """
-# Times within the last days, more of them by day.
+# Times within the last days, more of them by day. The last account has as many however many there
+# are: pages of it are asked for, and a page that is half empty is less work than a full one.
 PLACED = """
 CREATE TEMPORARY TABLE placed AS
 SELECT number, at,
        pg_temp.id_of('c' || number, at) AS id,
-       floor(random() * random() * %(accounts)s)::int AS account,
+       CASE WHEN number <= %(quiet)s THEN %(accounts)s - 1
+            ELSE floor(random() * random() * (%(accounts)s - 1))::int END AS account,
        floor(random() * %(agents)s)::int AS agent,
        random() AS fate, random() AS talked, random() < 0.92 AS is_live,
        '+1415' || (2000000 + floor(random() * 400000)::int * 17) AS number_called
@@ -112,19 +114,14 @@ TABLES: list[Table] = [
             "id": "pg_temp.id_of(h.id::text || e.id, e.created_at)",
             "event_id": "e.id",
             "subscription_id": "h.id",
-            "status": "CASE WHEN waits THEN 'pending' WHEN d.luck < 0.004 THEN 'failed' "
-            "ELSE 'delivered' END",
-            "attempts": "CASE WHEN waits OR d.luck > 0.97 THEN 2 ELSE 1 END",
-            "next_attempt_at": "CASE WHEN waits "
-            "THEN now() + (d.luck - 0.98) * interval '1 day' END",
+            "status": "CASE WHEN d.luck < 0.004 THEN 'failed' ELSE 'delivered' END",
+            "attempts": "CASE WHEN d.luck > 0.97 THEN 2 ELSE 1 END",
             "created_at": "e.created_at",
-            "ended_at": "CASE WHEN NOT waits THEN e.created_at + interval '1 second' END",
+            "ended_at": "e.created_at + interval '1 second'",
         },
         f"""webhooks_event e JOIN webhooks_subscription h ON h.account_id = e.account_id
         CROSS JOIN LATERAL (SELECT random() + extract(epoch FROM e.created_at) * 0 AS luck) AS d
-        CROSS JOIN LATERAL (
-            SELECT e.created_at > now() - interval '2 days' AND d.luck > 0.95 AS waits
-        ) AS w {TOLD_OURS}""",  # noqa: S608
+        {TOLD_OURS}""",  # noqa: S608
     ),
     (
         "webhooks.Attempt",
@@ -174,6 +171,51 @@ WAITING: Table = (
     },
     "owners c CROSS JOIN generate_series(1, %(waiting)s) AS n",
 )
+# And deliveries, of every webhook: as many however long the history, or a claim of one database
+# would be full and that of another not. First attempts, all due, and retries, half of them.
+WAITS = "CROSS JOIN LATERAL (SELECT substr(e.subject, 7)::int AS n) AS w"
+WAITING_TOLD: list[Table] = [
+    (
+        "webhooks.Event",
+        {
+            "id": "pg_temp.id_of('w' || n || a.id, told.at)",
+            "account_id": "a.id",
+            "type": "'call.completed'",
+            "subject": "'waits_' || n",
+            "body": """'{"event": "call.completed", "data": {}}'""",
+            "created_at": "told.at",
+        },
+        """agents_account a CROSS JOIN generate_series(1, %(waiting)s) AS n
+        CROSS JOIN LATERAL (SELECT now() - n * interval '45 minutes' AS at) AS told""",
+    ),
+    (
+        "webhooks.Delivery",
+        {
+            "id": "pg_temp.id_of(h.id::text || e.id, e.created_at)",
+            "event_id": "e.id",
+            "subscription_id": "h.id",
+            "status": "'pending'",
+            "attempts": "n %% 2",
+            "next_attempt_at": "now() + CASE WHEN n %% 2 = 0 THEN n * interval '-1 second' "
+            "ELSE (%(waiting)s / 2 - n) * interval '1 minute' END",
+            "created_at": "e.created_at",
+        },
+        f"""webhooks_event e JOIN webhooks_subscription h ON h.account_id = e.account_id {WAITS}
+        WHERE e.subject LIKE 'waits%%'""",
+    ),
+    (
+        "webhooks.Attempt",
+        {
+            "delivery_id": "d.id",
+            "number": "1",
+            "started_at": "d.created_at",
+            "duration": "0.1",
+            "failure": "'http_error'",
+            "response_status": "503",
+        },
+        "webhooks_delivery d WHERE d.status = 'pending' AND d.attempts = 1",
+    ),
+]
 PLAIN = {"CharField": "''", "TextField": "''", "JSONField": "'{}'", "BooleanField": "false"}
 API_SQL = """
 INSERT INTO operations_apiusage (span, at, api_key_id, surface, took, requests, client_errors,

@@ -1,14 +1,49 @@
 """Adding to rollups: one statement, whoever else adds to the same rows at the moment."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from django.db import connection, models
+from django.utils import timezone
+
+from operations.spans import begin_of
 
 ROWS_AT_ONCE = 5_000
 
 Key = tuple[Any, ...]
 Sums = Sequence[Any]
+# When it happened, what it is counted by, and what is added.
+Counted = tuple[datetime, Key, Sums]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows to be counted, and how the columns are called that they have: two at least of each."""
+
+    rows: Sequence[Counted]
+    by: Sequence[str]
+    sums: Sequence[str]
+
+    def in_spans(
+        self, kept_for: Mapping[Any, timedelta], *, by: Sequence[str], sums: Sequence[str]
+    ) -> dict[Key, Sums]:
+        """Some of the sums, by span, when that began, and some of the columns."""
+        counted: dict[Key, list[Any]] = defaultdict(lambda: [0] * len(sums))
+        key_of = itemgetter(*[self.by.index(name) for name in by])
+        sums_of = itemgetter(*[self.sums.index(name) for name in sums])
+        kept_from = [(int(span), timezone.now() - kept) for span, kept in kept_for.items()]
+        for at, key, numbers in self.rows:
+            for span, since in kept_from:
+                if at < since:
+                    continue  # it would be deleted within the hour
+                so_far = counted[span, begin_of(at, span), *key_of(key)]
+                for place, number in enumerate(sums_of(numbers)):
+                    so_far[place] += number
+        return dict(counted)
 
 
 def add_up(

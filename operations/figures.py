@@ -16,7 +16,8 @@ from django.db.models import Min, Model, OuterRef, Q, QuerySet, Subquery, Sum
 from agents.models import Account, ApiKey, Mode
 from calls.models import ACTIVE, ANSWERED, Call, Status
 from core.histogram import percentile
-from operations.models import ApiUsage, AttemptRollup, CallRollup
+from operations.by_account import ATTEMPTS, CALLS, ByAccount
+from operations.models import ApiUsage
 from operations.spans import Span, begin_of
 from webhooks.models import Delivery, Subscription
 
@@ -135,9 +136,9 @@ class Balance:
 
 def calls_ended(period: Period, *, accounts: Accounts, now: datetime) -> CallFigures:
     starts = period.starts(now=now)
-    ended = of_accounts(CallRollup.objects.all(), accounts)
+    ended = _by_account(CALLS, period, accounts=accounts)
     rows = (
-        ended.filter(span=period.span, at__gte=starts[0])
+        ended.filter(at__gte=starts[0])
         .values("at", "outcome")
         .annotate(ended=Sum("calls"), tests=Sum("calls", filter=Q(mode=Mode.TEST), default=0))
     )
@@ -168,7 +169,7 @@ def key_traffic(key: ApiKey, period: Period, *, now: datetime) -> Traffic:
 
 def _requests(usage: QuerySet[ApiUsage], period: Period, *, now: datetime) -> Traffic:
     return _traffic(
-        usage,
+        usage.filter(span=period.span),
         period,
         now=now,
         total=Sum("requests"),
@@ -179,13 +180,13 @@ def _requests(usage: QuerySet[ApiUsage], period: Period, *, now: datetime) -> Tr
 
 
 def attempts_made(period: Period, *, accounts: Accounts, now: datetime) -> Traffic:
-    attempts = of_accounts(AttemptRollup.objects.all(), accounts, by="subscription__account")
+    attempts = _by_account(ATTEMPTS, period, accounts=accounts)
     return _traffic(attempts, period, now=now, total=Sum("attempts"), failed=Sum("failures"))
 
 
 def _traffic(rows: QuerySet[Any], period: Period, *, now: datetime, **sums: Any) -> Traffic:
     starts = period.starts(now=now)
-    counted = rows.filter(span=period.span, at__gte=starts[0]).values("at", "took").annotate(**sums)
+    counted = rows.filter(at__gte=starts[0]).values("at", "took").annotate(**sums)
     durations: Counter[int] = Counter()
     slots: dict[str, Counter[datetime]] = defaultdict(Counter)
     for row in counted:
@@ -261,8 +262,17 @@ def _balances(accounts: Iterable[Account], *, spent: Mapping[UUID, Decimal]) -> 
 
 
 def _spent(accounts: Accounts, *, now: datetime) -> dict[UUID, Decimal]:
-    hours = of_accounts(CallRollup.objects.filter(span=Span.HOUR, at__gt=now - DAY), accounts)
+    hours = _by_account(CALLS, PERIODS["day"], accounts=accounts).filter(at__gt=now - DAY)
     return dict(hours.order_by().values_list("account").annotate(Sum("cost")))
+
+
+def _by_account(figures: ByAccount, period: Period, *, accounts: Accounts) -> QuerySet[Any]:
+    """All rows for the slots of a period; from the many of the source where they are behind it."""
+    if figures.is_level():
+        slots = figures.rollup._default_manager.filter(slot=period.slot)
+        return of_accounts(slots, accounts)
+    spans = figures.source._default_manager.filter(span=period.span)
+    return of_accounts(spans, accounts, by=figures.account_path)
 
 
 def _counted(rows: QuerySet[Any]) -> int:

@@ -8,8 +8,15 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from operations.models import ApiAddress, ApiUsage, AttemptRollup, CallRollup
-from operations.spans import ADDRESSES_KEPT_FOR, KEPT_FOR
+from operations.models import (
+    AccountAttemptRollup,
+    AccountCallRollup,
+    ApiAddress,
+    ApiUsage,
+    AttemptRollup,
+    CallRollup,
+)
+from operations.spans import ADDRESSES_KEPT_FOR, KEPT_FOR, SLOTS_KEPT_FOR
 
 BATCH = 5_000
 
@@ -20,6 +27,10 @@ def forget_old_figures(*, now: datetime) -> int:
     for rollup in (ApiUsage, CallRollup, AttemptRollup):
         for span, kept_for in KEPT_FOR.items():
             rows = rollup._default_manager.filter(span=span, at__lt=now - kept_for)
+            forgotten += _forget(rows)
+    for by_account in (AccountCallRollup, AccountAttemptRollup):
+        for slot, kept_for in SLOTS_KEPT_FOR.items():
+            rows = by_account._default_manager.filter(slot=slot, at__lt=now - kept_for)
             forgotten += _forget(rows)
     return forgotten + _forget(ApiAddress.objects.filter(at__lt=now - ADDRESSES_KEPT_FOR))
 

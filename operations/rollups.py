@@ -7,11 +7,9 @@ that counts, so that each row is counted once, whatever dies, and however late i
 
 import time
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef
@@ -20,11 +18,12 @@ from django.utils import timezone
 from calls.explanations import REASONS
 from calls.models import TERMINAL, CallEvent
 from core.histogram import bucket_of
-from operations import tallying
-from operations.adding import add_up
+from operations import by_account, tallying
+from operations.adding import Counted, Counts, add_up
+from operations.by_account import ByAccount
 from operations.models import AttemptRollup, CallRollup, Rollup, Watermark
 from operations.settled import settled_id
-from operations.spans import KEPT_FOR, Span, begin_of
+from operations.spans import KEPT_FOR
 from operations.tallies import Tallies
 from webhooks.models import Attempt
 
@@ -33,21 +32,21 @@ BATCH = 20_000
 # How long one run goes on catching up; the next one does the rest.
 RUN_SECONDS = 20.0
 
-Counted = tuple[datetime, tuple[Any, ...], Sequence[Any]]
-
 
 class Counting(ABC):
-    """How the rows of one log are added to one rollup, and to the tallies."""
+    """How the rows of one log are added to one rollup, to that by account, and to the tallies."""
 
     name: str
     log: type[models.Model]
     rollup: type[Rollup]
+    by_account: ByAccount
+    columns: Sequence[str]
     by: Sequence[str]
     sums: Sequence[str]
 
     @abstractmethod
     def rows(self, *, after: int, to: int) -> Iterator[Counted]:
-        """When it happened, what it is counted by, and what is added, for each row in between."""
+        """When it happened, the `columns` and the `sums` of each row in between."""
 
     @abstractmethod
     def tallies(self, rows: Sequence[Counted], *, after: int, to: int) -> Tallies:
@@ -58,7 +57,8 @@ class CountingCalls(Counting):
     name = "calls"
     log = CallEvent
     rollup = CallRollup
-    by = ("account", "agent", "carrier", "mode", "outcome", "reason")
+    by_account = by_account.CALLS
+    columns = by = ("account", "agent", "carrier", "mode", "outcome", "reason")
     sums = ("calls", "talk_seconds", "cost")
 
     def rows(self, *, after: int, to: int) -> Iterator[Counted]:
@@ -83,14 +83,17 @@ class CountingAttempts(Counting):
     name = "attempts"
     log = Attempt
     rollup = AttemptRollup
+    by_account = by_account.ATTEMPTS
+    columns = ("account", "subscription", "took")
     by = ("subscription", "took")
     sums = ("attempts", "failures")
 
     def rows(self, *, after: int, to: int) -> Iterator[Counted]:
         made = Attempt.objects.filter(id__gt=after, id__lte=to).order_by()
-        columns = ("started_at", "delivery__subscription_id", "duration", "failure")
-        for started_at, subscription_id, duration, failure in made.values_list(*columns).iterator():
-            yield started_at, (subscription_id, bucket_of(duration)), (1, int(bool(failure)))
+        endpoint = ("delivery__subscription__account_id", "delivery__subscription_id")
+        named = made.values_list("started_at", *endpoint, "duration", "failure")
+        for started_at, *key, duration, failure in named.iterator():
+            yield started_at, (*key, bucket_of(duration)), (1, int(bool(failure)))
 
     def tallies(self, rows: Sequence[Counted], *, after: int, to: int) -> Tallies:
         return tallying.of_attempts(after=after, to=to)
@@ -115,7 +118,8 @@ def rebuild() -> None:
         with transaction.atomic():
             _locked(counting)
             counting.rollup._default_manager.all().delete()
-            Watermark.objects.filter(name=counting.name).update(counted_to=0)
+            counting.by_account.forget()
+            Watermark.objects.filter(name=counting.name).update(counted_to=0, by_account_to=0)
         while not _catch_up(counting, ends=float("inf")):
             pass
 
@@ -146,6 +150,7 @@ def _count_batch(counting: Counting, *, to: int) -> bool:
     """Count the next rows; whether they were the last up to `to`."""
     with transaction.atomic():
         watermark = _locked(counting)
+        counting.by_account.catch_up(watermark)
         after = watermark.counted_to
         if after >= to:
             return True
@@ -154,12 +159,14 @@ def _count_batch(counting: Counting, *, to: int) -> bool:
         last = to if is_new else min(to, watermark.tallied_to)
         until = _end_of_batch(counting, after=after, to=last)
         rows = list(counting.rows(after=after, to=until))
-        _add(counting, rows)
+        counts = Counts(rows, by=counting.columns, sums=counting.sums)
+        _add(counting, counts)
+        counting.by_account.add(counts)
         if is_new:
             counting.tallies(rows, after=after, to=until).write()
             watermark.tallied_to = until
-        watermark.counted_to = until
-        watermark.save(update_fields=["counted_to", "tallied_to"])
+        watermark.counted_to = watermark.by_account_to = until
+        watermark.save(update_fields=["counted_to", "by_account_to", "tallied_to"])
     return until >= to
 
 
@@ -175,15 +182,6 @@ def _locked(counting: Counting) -> Watermark:
     return Watermark.objects.select_for_update().get(name=counting.name)
 
 
-def _add(counting: Counting, rows: Sequence[Counted]) -> None:
-    counted: dict[tuple[Any, ...], list[Any]] = defaultdict(lambda: [0] * len(counting.sums))
-    now = timezone.now()
-    kept_from = {span: now - kept_for for span, kept_for in KEPT_FOR.items()}
-    for at, key, sums in rows:
-        for span in Span:
-            if at < kept_from[span]:
-                continue  # it would be deleted within the hour
-            so_far = counted[span.value, begin_of(at, span), *key]
-            for place, number in enumerate(sums):
-                so_far[place] += number
+def _add(counting: Counting, counts: Counts) -> None:
+    counted = counts.in_spans(KEPT_FOR, by=counting.by, sums=counting.sums)
     add_up(counting.rollup, counted, by=["span", "at", *counting.by], sums=counting.sums)

@@ -2,9 +2,13 @@
 
 import json
 from datetime import timedelta
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db import connection
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -22,6 +26,7 @@ from webhooks.explanations import DELIVERY_STATUSES, explain
 from webhooks.figures import figures_of
 from webhooks.forms import SubscriptionForm
 from webhooks.models import Attempt, Delivery, Event, Subscription, Surface
+from webhooks.pages import PaginatorByWebhook
 from webhooks.services import change_subscription, subscribe, unsubscribe
 
 Status = Subscription.Status
@@ -289,6 +294,18 @@ class DeliveryAdmin(DeliveryControls):
         if delivery_id := parse_id("dlv", term):
             return queryset.filter(id=delivery_id), False
         return queryset.filter(event__subject=term), False
+
+    def get_paginator(
+        self, request: HttpRequest, queryset: QuerySet[Delivery], *args: Any, **kwargs: Any
+    ) -> "Paginator[Any]":
+        asked = request.GET.get(f"{self.account_path}__id__exact")
+        accounts = [UUID(asked)] if asked else self.accounts(request)
+        paginator = self.paginator
+        if accounts is not None and connection.vendor == "postgresql":
+            webhooks = Subscription.objects.filter(account__in=accounts)
+            paginator = partial(PaginatorByWebhook, webhooks=webhooks)
+        found: Paginator[Any] = paginator(queryset, *args, **kwargs)
+        return found
 
     def page(self, obj: Delivery) -> dict[str, Any]:
         delivery = with_attempts(Delivery.objects.all()).get(id=obj.id)

@@ -238,6 +238,14 @@ class Delivery(models.Model):
                 condition=Q(status__in=["failed", "held", "canceled"]),
                 name="delivery_not_delivered",
             ),
+            models.Index(
+                F("subscription"),
+                F("status"),
+                F("created_at").desc(),
+                F("id").desc(),
+                condition=Q(status__in=["failed", "held", "canceled"]),
+                name="delivery_log_not_delivered",
+            ),
             # The newest that were attempted, however long the backlog behind them.
             models.Index(
                 F("subscription"),

@@ -139,6 +139,15 @@ class Call(models.Model):
             models.Index(F("account"), F("created_at").desc(), F("id").desc(), name="call_account"),
             models.Index(F("agent"), F("created_at").desc(), F("id").desc(), name="call_agent"),
             models.Index(F("status"), F("created_at").desc(), F("id").desc(), name="call_status"),
+            # The few of an account: of one that calls little none of the above leads to them.
+            models.Index(
+                F("account"),
+                F("status"),
+                F("created_at").desc(),
+                F("id").desc(),
+                condition=Q(status__in=["failed", "canceled"]),
+                name="call_account_lost",
+            ),
             models.Index(F("to_number"), F("created_at").desc(), F("id").desc(), name="call_to"),
             models.Index(F("created_at").desc(), F("id").desc(), name="call_created"),
             models.Index(fields=["due_at"], condition=Q(status="queued"), name="call_due"),

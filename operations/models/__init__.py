@@ -2,6 +2,9 @@
 
 from operations.models.alerts import LONGEST_HOLD, AlertRule, Incident, IncidentQuerySet, Notice
 from operations.models.rollups import (
+    AccountAttemptRollup,
+    AccountCallRollup,
+    AccountRollup,
     ApiAddress,
     ApiUsage,
     ApiUsageQuerySet,
@@ -14,6 +17,9 @@ from operations.models.tallies import Tally
 
 __all__ = [
     "LONGEST_HOLD",
+    "AccountAttemptRollup",
+    "AccountCallRollup",
+    "AccountRollup",
     "AlertRule",
     "ApiAddress",
     "ApiUsage",

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from agents.models import Account, Agent, ApiKey, Mode
-from operations.spans import Span
+from operations.spans import Slot, Span
 from webhooks.models import Subscription
 
 
@@ -156,11 +156,60 @@ class AttemptRollup(Rollup):
         return f"{self.at} {self.attempts}"
 
 
+class AccountRollup(models.Model):
+    """Of a rollup, what the dashboard's charts show: see operations.by_account.
+
+    Indexes have the account before the time: not much more is kept than a chart looks back.
+    """
+
+    slot = models.PositiveIntegerField(choices=Slot)
+    at = models.DateTimeField(help_text="When the slot began.")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False, related_name="+")
+
+    class Meta:
+        abstract = True
+
+
+class AccountCallRollup(AccountRollup):
+    mode = models.CharField(max_length=4, choices=Mode)
+    outcome = models.CharField(max_length=11)
+    calls = models.PositiveIntegerField(default=0)
+    cost = models.DecimalField(max_digits=16, decimal_places=4, default=Decimal(0))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["slot", "account", "at", "mode", "outcome"], name="account_call_rollup"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at} {self.outcome} {self.calls}"
+
+
+class AccountAttemptRollup(AccountRollup):
+    took = models.PositiveSmallIntegerField()
+    attempts = models.PositiveIntegerField(default=0)
+    failures = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["slot", "account", "at", "took"], name="account_attempt_rollup"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at} {self.attempts}"
+
+
 class Watermark(models.Model):
     """Up to which row a rollup has counted. It moves in the transaction that counts."""
 
     name = models.CharField(max_length=20, primary_key=True)
     counted_to = models.BigIntegerField(default=0)
+    # Another number where a version has counted that knew none of the rollups by account.
+    by_account_to = models.BigIntegerField(null=True)
     # A rollup may be counted afresh, a tally never: no row adds to it twice.
     tallied_to = models.BigIntegerField(default=0)
     looked_at = models.DateTimeField(null=True)

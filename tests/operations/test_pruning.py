@@ -13,9 +13,16 @@ from agents.models import Agent, ApiKey
 from config.celery import prune
 from core.observing import Answered
 from operations import pruning, usage
-from operations.models import ApiAddress, ApiUsage, AttemptRollup, CallRollup
+from operations.models import (
+    AccountAttemptRollup,
+    AccountCallRollup,
+    ApiAddress,
+    ApiUsage,
+    AttemptRollup,
+    CallRollup,
+)
 from operations.rollups import rebuild
-from operations.spans import Span
+from operations.spans import Slot, Span
 from tests.factories import Api
 from tests.operations.conftest import EndCall
 from webhooks.services import subscribe
@@ -54,6 +61,31 @@ def test_figures_are_kept_for_as_long_as_they_are_looked_back_to(
 
     kept = rollup.objects.order_by("at").values_list("at", flat=True)
     assert list(kept) == [last, last + MINUTE, NOW]
+
+
+@pytest.mark.parametrize("rollup", [AccountCallRollup, AccountAttemptRollup])
+@pytest.mark.parametrize(
+    ("slot", "kept_for"),
+    [
+        (Slot.FIVE_MINUTES, timedelta(hours=2)),
+        (Slot.HOUR, timedelta(days=2)),
+        (Slot.QUARTER_DAY, timedelta(days=8)),
+        (Slot.DAY, timedelta(days=32)),
+    ],
+)
+def test_figures_by_account_are_kept_for_as_long_as_a_chart_looks_back(
+    agent: Agent, rollup: type[Any], slot: Slot, kept_for: timedelta
+) -> None:
+    counted = {"outcome": "completed"} if rollup is AccountCallRollup else {"took": 3}
+    last = NOW - kept_for
+    for at in (last - MINUTE, last, NOW):
+        rollup.objects.create(slot=slot, at=at, account=agent.account, **counted)
+
+    with time_machine.travel(NOW, tick=False):
+        prune()
+
+    kept = rollup.objects.order_by("at").values_list("at", flat=True)
+    assert list(kept) == [last, NOW]
 
 
 def test_addresses_are_kept_for_90_days(db: None) -> None:

@@ -17,7 +17,7 @@ from calls.lifecycle import note
 from calls.models import Call, CallEvent
 from core.histogram import percentile
 from operations import rollups
-from operations.models import AttemptRollup, CallRollup, Watermark
+from operations.models import AccountCallRollup, AttemptRollup, CallRollup, Watermark
 from operations.rollups import roll_up
 from operations.spans import Span
 from tests.factories import Api, make_account, make_agent
@@ -272,3 +272,4 @@ def test_an_account_that_goes_takes_its_figures_along(
     account.ledger.all().delete()
     account.delete()
     assert hours() == []
+    assert not AccountCallRollup.objects.exists()
