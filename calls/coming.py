@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import Min
 
 from calls.models import WAITING, WAITS_FOR, Call, Dial, Status
+from core.rows import prepared_cursor
 
 
 class Coming(NamedTuple):
@@ -55,7 +56,7 @@ SELECT (SELECT min(due_at) FROM calls_dial WHERE ended_at IS NULL),
 
 def look() -> Coming:
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             cursor.execute(COMING)
             return Coming(*cursor.fetchone())
     calls, dials = Call.objects.order_by(), Dial.objects.order_by()

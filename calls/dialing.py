@@ -76,9 +76,11 @@ class Dialing(Drain[Job, Reply]):
         for job in jobs:
             self._threads.submit(_put, job, done)
 
-    def record(self, results: Sequence[Reply]) -> None:
+    def ended(self, results: Sequence[Reply]) -> None:
         for reply in results:
             self._shares.free(reply.job.carrier, reply.job.account_id)
+
+    def record(self, results: Sequence[Reply]) -> None:
         for reply in record_taken(results):
             ids = {"request_id": reply.job.request_id, "dial": str(reply.job.order.dial_id)}
             with structlog.contextvars.bound_contextvars(**ids):

@@ -5,9 +5,9 @@ from typing import Self
 from uuid import UUID
 
 # Of the slots that a worker has for questions to carriers.
-SLOTS = 64
-CARRIER_SHARE = 48
-ACCOUNT_SHARE = 24
+SLOTS = 128
+CARRIER_SHARE = 96
+ACCOUNT_SHARE = 48
 
 
 class Shares:

@@ -10,7 +10,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import Any
@@ -34,7 +35,7 @@ MAX_ANSWER_BYTES = 1024 * 1024
 # trace: it cannot be known whether it was read.
 IDLE_SECONDS = 1.0
 # More than a worker has under way at once; servers, and connections to one of them.
-SERVERS, CONNECTIONS = 64, 128
+SERVERS, CONNECTIONS = 64, 256
 
 Form = Mapping[str, str | int | Sequence[str]]
 
@@ -95,11 +96,34 @@ def ask(
     headers = {"User-Agent": f"Outdial/{VERSION}", **(headers or {})}
     try:
         request = requests.Request(method, url, headers=headers, data=data, auth=auth).prepare()
-        with _connections.send(request, stream=True, timeout=TOTAL_SECONDS) as response:
-            return Answer(status=response.status_code, body=_read(response.raw))
+        with _sent(request) as raw:
+            return Answer(status=raw.status, body=_read(raw))
     except (OSError, HTTPError, ValueError) as error:
         failure = _failure(error)
     raise failure  # out here, where no traceback leads to the other
+
+
+@contextmanager
+def _sent(request: requests.PreparedRequest) -> Iterator[Any]:
+    """The answer's head, its body still to be read. As requests sends it, but without an object of
+    its own around the answer, which takes as long to make as the rest of the exchange."""
+    raw = _connections.pool_of(request).urlopen(
+        request.method or "",
+        request.path_url,
+        body=request.body,
+        headers=request.headers,
+        redirect=False,
+        assert_same_host=False,
+        preload_content=False,
+        decode_content=False,
+        retries=False,
+        timeout=TOTAL_SECONDS,
+    )
+    try:
+        yield raw
+    finally:
+        raw.close()  # one that was read to its end has its connection no more
+        raw.release_conn()
 
 
 def _read(raw: Any) -> bytes:
@@ -245,8 +269,10 @@ class _Connections(HTTPAdapter):
         super().init_poolmanager(*args, ssl_context=context, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
-    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
-        """The context does; here requests would read its authorities for every connection."""
+    def pool_of(self, request: requests.PreparedRequest) -> HTTPConnectionPool:
+        """The server's. Its certificate is verified by the context."""
+        pool: HTTPConnectionPool = self.poolmanager.connection_from_url(request.url)
+        return pool
 
 
 _connections = _Connections()
