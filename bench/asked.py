@@ -257,7 +257,7 @@ def claims() -> Iterator[Asked]:
     from calls.lanes import survey
     from calls.message_queue import lease_due as lease_messages
     from calls.shares import Shares
-    from webhooks import outbox
+    from webhooks import leases
 
     now = timezone.now()
     lease = timedelta(seconds=30)
@@ -271,9 +271,9 @@ def claims() -> Iterator[Asked]:
         ),
         (
             "lease 256 deliveries",
-            partial(outbox.lease_due, 256, rooms={}, share=200, now=now),
+            partial(leases.lease_due, 256, rooms={}, share=200, now=now),
         ),
-        ("when the next delivery is due", partial(outbox.next_due, now=now)),
+        ("when the next delivery is due", partial(leases.next_due, now=now)),
     ):
         yield Asked(name, partial(_rolled_back, claim))
 

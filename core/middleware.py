@@ -9,7 +9,7 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.template.response import SimpleTemplateResponse
-from django.urls import resolve
+from django.urls import ResolverMatch, resolve
 from django.utils.module_loading import import_string
 
 from core.errors import HttpsRequired, PayloadTooLarge
@@ -160,12 +160,17 @@ def body_limit(get_response: GetResponse) -> GetResponse:
 
 def programs(get_response: GetResponse) -> GetResponse:
     """Ask what programs ask for without what only browsers need: sessions, CSRF, messages."""
+    # Of the addresses that name nothing: a handful, and asked for again and again.
+    known: dict[str, ResolverMatch] = {}
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if not is_of_program(request):
             return get_response(request)
         request.get_host()  # raises where it is none of ALLOWED_HOSTS
-        request.resolver_match = match = resolve(request.path_info)
+        match = known.get(request.path_info) or resolve(request.path_info)
+        if not match.kwargs:
+            known[request.path_info] = match
+        request.resolver_match = match
         response: HttpResponse = match.func(request, *match.args, **match.kwargs)
         return response.render() if isinstance(response, SimpleTemplateResponse) else response
 

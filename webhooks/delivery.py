@@ -1,6 +1,7 @@
 """Delivery: sends what is due, side by side, and writes down what became of it.
 
-Rows are the outbox (webhooks.outbox). At least once, then, with the same event id every time.
+Rows are the outbox (webhooks.leases, webhooks.outbox). At least once, then, with the same event id
+every time.
 """
 
 from collections import defaultdict
@@ -23,9 +24,10 @@ from core.backoff import delay_after
 from core.drain import Drain
 from core.ids import native_id
 from core.version import VERSION
-from webhooks import health, outbox
+from webhooks import health, leases, outbox
+from webhooks.leases import Leased
 from webhooks.models import Delivery, Subscription
-from webhooks.outbox import Leased, Standing
+from webhooks.outbox import Standing
 from webhooks.signing import signature_headers
 
 log = structlog.get_logger(__name__)
@@ -71,7 +73,7 @@ class Deliveries(Drain[Post, Sent]):
 
     def claim(self, free: int) -> list[Post]:
         now = timezone.now()
-        leased = outbox.lease_due(free, rooms=self._shares.rooms(), share=FIRST_SHARE, now=now)
+        leased = leases.lease_due(free, rooms=self._shares.rooms(), share=FIRST_SHARE, now=now)
         self._shares.began(one.subscription.id for one in leased)
         return [_post(one, now=now) for one in leased]
 
@@ -102,7 +104,7 @@ class Deliveries(Drain[Post, Sent]):
                 _record_alone(sent, now=now)
 
     def next_due(self) -> datetime | None:
-        return outbox.next_due(now=timezone.now())
+        return leases.next_due(now=timezone.now())
 
 
 class Shares:

@@ -19,8 +19,8 @@ from tests.webhooks.telling import hanging_until
 from webhooks import services
 from webhooks.delivery import deliveries
 from webhooks.events import CALL_COMPLETED
+from webhooks.leases import Leased, lease_due
 from webhooks.models import LEASE, Attempt, Delivery, Subscription
-from webhooks.outbox import Leased, lease_due
 from webhooks.signing import new_secret
 
 Work = Callable[..., None]

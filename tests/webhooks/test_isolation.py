@@ -23,8 +23,8 @@ from webhooks.delivery import (
     record_attempts,
 )
 from webhooks.events import CALL_COMPLETED
+from webhooks.leases import lease_due
 from webhooks.models import CIRCUIT_OPENS_AFTER, Attempt, Delivery, Subscription
-from webhooks.outbox import lease_due
 
 Work = Callable[..., None]
 

@@ -14,7 +14,7 @@ from agents.models import Account, Agent
 from core import http
 from tests.factories import make_account, make_agent
 from tests.receiver import Receiver, Reply, receiving
-from webhooks import outbox, services
+from webhooks import leases, outbox, services
 from webhooks.delivery import Post, Sent, deliveries, record_attempts
 from webhooks.events import CALL_COMPLETED
 from webhooks.health import pause_asked
@@ -97,7 +97,7 @@ def test_a_result_that_cannot_be_written_takes_no_other_with_it(
     for number in range(3):
         subscribe(account, f"{receiver.url}/{number}")
     publish(agent)
-    leased = outbox.lease_due(10, rooms={}, share=8, now=timezone.now())
+    leased = leases.lease_due(10, rooms={}, share=8, now=timezone.now())
     answers = [
         http.Answer(failure="", duration=0.1, status=200),
         http.Answer(failure="x" * 100, duration=0.1, status=200, address="no address"),
@@ -203,7 +203,7 @@ def test_recording_and_changing_endpoints_never_deadlock(account: Account, agent
         publish(agent)
 
     def record(is_reversed: bool) -> None:
-        leased = outbox.lease_due(40, rooms={}, share=10, now=timezone.now())
+        leased = leases.lease_due(40, rooms={}, share=10, now=timezone.now())
         failed = http.Answer(failure="http_error", duration=0.1, status=500)
         sent = [
             Sent(post=Post(one, http.Outgoing("", {}, b""), timezone.now()), answer=failed)
