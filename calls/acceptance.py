@@ -30,7 +30,7 @@ from agents.services import find_agent
 from calls import policy
 from calls.models import CallingRules
 from core.ids import parse_id
-from core.rows import columns_of, fields_of, load, prepared_cursor
+from core.rows import columns_of, load_each, prepared_cursor
 from core.secrets import digest
 
 
@@ -124,17 +124,16 @@ def _asked(agent_id: UUID, number: str) -> dict[str, Any]:
 
 
 def _found(row: Sequence[Any], *, number: str) -> Found | None:
-    *columns, per_minute, is_listed = row
-    if columns[0] is None:
+    agent, rules = load_each(row, Agent, CallingRules)
+    *_, per_minute, is_listed = row
+    if agent is None:
         return None
-    width = len(fields_of(Agent))
-    rules = load(CallingRules, columns[width:]) if columns[width] else CallingRules()
     facts = Facts(
         number=number,
         per_minute=settings.CREDITS_PER_MINUTE if per_minute is None else per_minute,
-        policy=policy.Known(rules=rules, is_listed=is_listed),
+        policy=policy.Known(rules=rules or CallingRules(), is_listed=is_listed),
     )
-    return Found(load(Agent, columns[:width]), facts)
+    return Found(agent, facts)
 
 
 @cache

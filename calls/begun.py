@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import pairwise
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -20,7 +19,7 @@ from calls import lifecycle, policy
 from calls.models import Call, CallEvent, CallingRules, Dial, Status
 from calls.policy import Known
 from core.ids import new_id
-from core.rows import columns_of, fields_of, load, prepared_cursor
+from core.rows import columns_of, load_each, prepared_cursor
 
 
 class Candidate(NamedTuple):
@@ -56,7 +55,7 @@ def begin_dials(candidates: Sequence[Candidate], *, lease: timedelta, now: datet
 
 def _waited(call: Call, *, now: datetime) -> float:
     """Seconds for which it was due."""
-    return round(max((now - (call.due_at or now)).total_seconds(), 0), 3)
+    return round(max((now - (call.due_at or now)).total_seconds(), 0.0), 3)
 
 
 def _new_dial(candidate: Candidate, *, lease: timedelta, now: datetime) -> Dial:
@@ -118,14 +117,9 @@ def _take_at_once(call_ids: Sequence[UUID]) -> list[Candidate]:
 
 
 def _candidate(row: Sequence[Any]) -> Candidate:
-    widths = [len(fields_of(model)) for model in (Call, Agent, CallingRules)]
-    ends = [sum(widths[:number]) for number in range(4)]
-    of_call, of_agent, of_rules = (row[begins:ends] for begins, ends in pairwise(ends))
-    call = load(Call, of_call)
-    call.agent = load(Agent, of_agent)
+    call, call.agent, rules = load_each(row, Call, Agent, CallingRules)
     *_, is_listed, dials = row
-    rules = load(CallingRules, of_rules) if of_rules[0] else CallingRules()
-    return Candidate(call, Known(rules, is_listed), dials)
+    return Candidate(call, Known(rules or CallingRules(), is_listed), dials)
 
 
 @cache

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.utils import timezone
-from django.views.decorators.csrf import csrf_exempt
 
 from calls import lifecycle, message_lifecycle, moving
 from calls.carriers import carrier_named
@@ -24,7 +23,6 @@ log = structlog.get_logger(__name__)
 MAX_BODY_BYTES = 1024 * 1024
 
 
-@csrf_exempt
 def dial_callback(
     request: HttpRequest, carrier: str, dial_id: UUID, topic: str = ""
 ) -> HttpResponse:
@@ -41,7 +39,6 @@ def dial_callback(
     return HttpResponse(heard.body, content_type=heard.content_type)
 
 
-@csrf_exempt
 def message_callback(
     request: HttpRequest, carrier: str, message_id: UUID, topic: str = ""
 ) -> HttpResponse:

@@ -166,14 +166,13 @@ def _survey_at_once(now: datetime) -> Survey:
         rows = cursor.fetchall()
     found = Survey()
     for kind, id, mode, agent_id, carrier, number, per_second, _ in rows:
-        lane = Lane(id, mode, agent_id, carrier)
         match kind:
             case "lane":
-                found.lanes.append(lane)
+                found.lanes.append(Lane(id, mode, agent_id, carrier))
             case "active":
-                _count(found.active, lane, number)
+                _count(found.active, Lane(id, mode, agent_id, carrier), number)
             case "started":
-                _count(found.started, lane, number)
+                _count(found.started, Lane(id, mode, agent_id, carrier), number)
             case "again":
                 found.has_to_ask_again = number > 0
             case _:

@@ -1,4 +1,5 @@
 """The only place where a call's status changes: forward, once, with its events and its bill.
+`calls.booking` makes it and `calls.begun` has it dialled, with the same care.
 
 Whatever order a carrier's reports come in, and however often, a dial moves along
 asking < dialing < ringing < in_progress < one of the ends. Each step writes the timeline, settles

@@ -15,7 +15,7 @@ from django.db.models import Model
 
 from agents.models import Agent
 from calls.models import Call, CallEvent, Dial
-from core.rows import columns_of, fields_of, load, prepared_cursor
+from core.rows import columns_of, load_each, prepared_cursor
 
 # The columns that a step may move.
 OF_CALL = (
@@ -38,6 +38,9 @@ OF_DIAL = (
     "started_at",
     "ended_at",
 )
+
+# What is read of a dial, by the names it has in FIND.
+MODELS: Mapping[str, type[Model]] = {"dial": Dial, "call": Call, "agent": Agent}
 
 
 def find(dial_id: UUID) -> Dial | None:
@@ -108,9 +111,6 @@ MOVED_DIAL = """, moved_dial AS (
 )"""
 
 
-MODELS: Mapping[str, type[Model]] = {"dial": Dial, "call": Call, "agent": Agent}
-
-
 @cache
 def _find_sql(*, is_locked: bool) -> str:
     columns = ", ".join(columns_of(model, alias=alias) for alias, model in MODELS.items())
@@ -118,11 +118,9 @@ def _find_sql(*, is_locked: bool) -> str:
 
 
 def _dial_in(row: Sequence[Any]) -> Dial:
-    ends_dial = len(fields_of(Dial))
-    ends_call = ends_dial + len(fields_of(Call))
-    dial, call = load(Dial, row[:ends_dial]), load(Call, row[ends_dial:ends_call])
-    call.agent, dial.call = load(Agent, row[ends_call:]), call
-    return dial
+    dial, call, agent = load_each(row, *MODELS.values())
+    dial.call, call.agent = call, agent
+    return dial  # type: ignore[no-any-return]
 
 
 @cache

@@ -58,11 +58,18 @@ class Rooms:
         self._shares.take(lane.carrier, lane.account_id)
 
     def ask_again(self, lane: Lane) -> bool:
-        """Whether a dial that has its place already may be asked for once more; it counts then."""
+        """Whether a dial that has its place already may be asked for once more; it counts then.
+
+        One that came due after the survey has to wait for the next.
+        """
+        is_surveyed = lane.scopes[0] in self._limits
         limits = [self._limits.get(scope, Limit(None)).per_second for scope in lane.scopes]
         rates = zip(lane.scopes, limits, strict=True)
-        is_free = self._shares.left(lane.carrier, lane.account_id) > 0 and all(
-            limit is None or self._started[scope] < limit for scope, limit in rates
+        has_share = self._shares.left(lane.carrier, lane.account_id) > 0
+        is_free = (
+            is_surveyed
+            and has_share
+            and all(limit is None or self._started[scope] < limit for scope, limit in rates)
         )
         if is_free:
             self._started.update(lane.scopes)

@@ -80,10 +80,13 @@ class Sending(Drain[Job, Reply]):
         for job in jobs:
             self._threads.submit(_ask, job, done)
 
+    def ended(self, results: Sequence[Reply]) -> None:
+        for reply in results:
+            self._shares.free(reply.job.message.carrier, reply.job.message.account_id)
+
     def record(self, results: Sequence[Reply]) -> None:
         for reply in results:
             message = reply.job.message
-            self._shares.free(message.carrier, message.account_id)
             ids = {"request_id": message.request_id, "message": message.native_id}
             with structlog.contextvars.bound_contextvars(**ids):
                 try:

@@ -52,6 +52,24 @@ def load(model: type[Row], values: Sequence[object]) -> Row:
     return row
 
 
+def load_each(values: Sequence[object], *models: type[Model]) -> list[Any]:
+    """A row of each of `models`, whose columns stand side by side in `values`; None in place of one
+    that was not found to be joined. What follows them in `values` is left alone."""
+    rows: list[Any] = []
+    begins = 0
+    for model in models:
+        ends = begins + len(fields_of(model))
+        is_there = values[begins + _place_of_key(model)] is not None
+        rows.append(load(model, values[begins:ends]) if is_there else None)
+        begins = ends
+    return rows
+
+
+@cache
+def _place_of_key(model: type[Model]) -> int:
+    return next(place for place, field in enumerate(fields_of(model)) if field.primary_key)
+
+
 @cache
 def _named(model: type[Model]) -> list[tuple[str, str]]:
     """Attribute and column of each field."""

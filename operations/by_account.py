@@ -7,12 +7,12 @@ and who counts next fills them from that rollup.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import F, Sum
 from django.utils import timezone
 
-from operations.adding import Counts, add_up
+from operations.adding import Counts, Key, Sums, add_up
 from operations.models import (
     AccountAttemptRollup,
     AccountCallRollup,
@@ -22,7 +22,7 @@ from operations.models import (
     Rollup,
     Watermark,
 )
-from operations.spans import SLOTS_KEPT_FOR, Slot, Span
+from operations.spans import SLOTS_KEPT_FOR, Slot, Span, begin_of
 
 
 @dataclass(frozen=True)
@@ -51,26 +51,31 @@ class ByAccount:
             return
         self.forget()
         for slot, kept_for in SLOTS_KEPT_FOR.items():
-            self.add(self._counted(slot, kept_for=kept_for), kept_for={slot: kept_for})
+            self._fill(slot, since=timezone.now() - kept_for)
         watermark.by_account_to = watermark.counted_to
         watermark.save(update_fields=["by_account_to"])
 
-    def add(self, counts: Counts, *, kept_for: Mapping[Slot, timedelta] = SLOTS_KEPT_FOR) -> None:
-        counted = counts.in_spans(kept_for, by=self.by, sums=self.sums)
-        add_up(self.rollup, counted, by=["slot", "at", *self.by], sums=self.sums)
+    def add(self, counts: Counts) -> None:
+        self._add(counts.in_spans(SLOTS_KEPT_FOR, by=self.by, sums=self.sums))
 
     def forget(self) -> None:
         self.rollup._default_manager.all().delete()
 
-    def _counted(self, slot: Slot, *, kept_for: timedelta) -> Counts:
-        """What the source has, by the longest spans that make up a slot."""
+    def _fill(self, slot: Slot, *, since: datetime) -> None:
+        """From what the source has, by the longest spans that make up a slot; the database adds."""
         span = max(span for span in Span if slot % span == 0)
-        kept = self.source._default_manager.filter(span=span, at__gte=timezone.now() - kept_for)
+        source = self.source._default_manager.filter(span=span).order_by()
         sums = [Sum(name) for name in self.sums]
-        rows = kept.order_by().values_list("at", *self.paths).annotate(*sums)
-        keys = 1 + len(self.paths)
-        counted = [(row[0], row[1:keys], row[keys:]) for row in rows.iterator()]
-        return Counts(counted, by=self.by, sums=self.sums)
+        at, long = begin_of(since, slot), timedelta(seconds=slot)
+        while at <= timezone.now():
+            rows = source.filter(at__gte=at, at__lt=at + long).values_list(*self.paths)
+            keys = len(self.paths)
+            counted = rows.annotate(*sums).iterator()
+            self._add({(int(slot), at, *row[:keys]): row[keys:] for row in counted})
+            at += long
+
+    def _add(self, counted: Mapping[Key, Sums]) -> None:
+        add_up(self.rollup, counted, by=["slot", "at", *self.by], sums=self.sums)
 
 
 CALLS = ByAccount(

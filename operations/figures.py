@@ -18,7 +18,7 @@ from calls.models import ACTIVE, ANSWERED, Call, Status
 from core.histogram import percentile
 from operations.by_account import ATTEMPTS, CALLS, ByAccount
 from operations.models import ApiUsage
-from operations.spans import Span, begin_of
+from operations.spans import Slot, Span, begin_of
 from webhooks.models import Delivery, Subscription
 
 Accounts = Sequence[UUID] | None
@@ -46,7 +46,7 @@ class Period:
     name: str
     words: str
     span: Span
-    slot: int
+    slot: Slot
     slots: int
 
     def starts(self, *, now: datetime) -> list[datetime]:
@@ -58,10 +58,10 @@ class Period:
 PERIODS = {
     period.name: period
     for period in (
-        Period("hour", "the last hour", Span.FIVE_MINUTES, slot=300, slots=12),
-        Period("day", "the last 24 hours", Span.HOUR, slot=3600, slots=24),
-        Period("week", "the last 7 days", Span.HOUR, slot=21_600, slots=28),
-        Period("month", "the last 30 days", Span.DAY, slot=86_400, slots=30),
+        Period("hour", "the last hour", Span.FIVE_MINUTES, slot=Slot.FIVE_MINUTES, slots=12),
+        Period("day", "the last 24 hours", Span.HOUR, slot=Slot.HOUR, slots=24),
+        Period("week", "the last 7 days", Span.HOUR, slot=Slot.QUARTER_DAY, slots=28),
+        Period("month", "the last 30 days", Span.DAY, slot=Slot.DAY, slots=30),
     )
 }
 

@@ -21,12 +21,12 @@ from core.admin import at, page_of, seconds
 from operations import figures
 from operations.figures import Accounts, Period, of_accounts, overdue_since, poor_accounts
 from operations.models import CallRollup
-from operations.spans import Span
+from operations.spans import Slot, Span
 from webhooks.explanations import explain
 from webhooks.models import CIRCUIT_OPENS_AFTER, Subscription, Surface
 
 # Of the API, so many minutes are looked at; fewer requests or errors than these say nothing.
-LATELY = Period("lately", "the last 15 minutes", Span.FIVE_MINUTES, slot=300, slots=3)
+LATELY = Period("lately", "the last 15 minutes", Span.FIVE_MINUTES, slot=Slot.FIVE_MINUTES, slots=3)
 LEAST_ERRORS = 5
 LEAST_REQUESTS = 50
 # Of carriers the last hour, of agents, which call less, a few.

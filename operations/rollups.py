@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db import models, transaction
+import structlog
+from django.db import DatabaseError, models, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
@@ -26,6 +27,8 @@ from operations.settled import settled_id
 from operations.spans import KEPT_FOR
 from operations.tallies import Tallies
 from webhooks.models import Attempt
+
+log = structlog.get_logger(__name__)
 
 # Rows that one transaction counts.
 BATCH = 20_000
@@ -139,6 +142,7 @@ def _catch_up(counting: Counting, *, ends: float) -> bool:
     began, to = timezone.now(), settled_id(counting.log)
     if to is None:
         return False
+    _level(counting)
     while not _count_batch(counting, to=to):
         if time.monotonic() >= ends:
             return False
@@ -146,12 +150,20 @@ def _catch_up(counting: Counting, *, ends: float) -> bool:
     return True
 
 
+def _level(counting: Counting) -> None:
+    """Have the rollup by account catch up. Where it cannot, counting goes on: nobody reads it."""
+    try:
+        with transaction.atomic():
+            counting.by_account.catch_up(_locked(counting))
+    except DatabaseError:
+        log.exception("rollup_by_account_not_filled", name=counting.name)
+
+
 def _count_batch(counting: Counting, *, to: int) -> bool:
     """Count the next rows; whether they were the last up to `to`."""
     with transaction.atomic():
         watermark = _locked(counting)
-        counting.by_account.catch_up(watermark)
-        after = watermark.counted_to
+        after, is_level = watermark.counted_to, watermark.by_account_to == watermark.counted_to
         if after >= to:
             return True
         is_new = after >= watermark.tallied_to
@@ -161,11 +173,13 @@ def _count_batch(counting: Counting, *, to: int) -> bool:
         rows = list(counting.rows(after=after, to=until))
         counts = Counts(rows, by=counting.columns, sums=counting.sums)
         _add(counting, counts)
-        counting.by_account.add(counts)
+        if is_level:
+            counting.by_account.add(counts)
+            watermark.by_account_to = until
         if is_new:
             counting.tallies(rows, after=after, to=until).write()
             watermark.tallied_to = until
-        watermark.counted_to = watermark.by_account_to = until
+        watermark.counted_to = until
         watermark.save(update_fields=["counted_to", "by_account_to", "tallied_to"])
     return until >= to
 

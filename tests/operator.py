@@ -28,10 +28,10 @@ class Operator:
             set_accounts(self.user, accounts)
         self.browser.force_login(self.user)
 
-    def get(self, path: str, **query: str) -> Any:
+    def get(self, path: str, **query: str | list[str]) -> Any:
         return self.browser.get(f"/admin/{path}", query)
 
-    def read(self, path: str, **query: str) -> str:
+    def read(self, path: str, **query: str | list[str]) -> str:
         """The page as text; it must be there."""
         page = self.get(path, **query)
         assert page.status_code == 200, page

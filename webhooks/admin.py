@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.paginator import Paginator
 from django.db import connection
 from django.db.models import Prefetch, QuerySet
@@ -298,10 +299,11 @@ class DeliveryAdmin(DeliveryControls):
     def get_paginator(
         self, request: HttpRequest, queryset: QuerySet[Delivery], *args: Any, **kwargs: Any
     ) -> "Paginator[Any]":
-        asked = request.GET.get(f"{self.account_path}__id__exact")
-        accounts = [UUID(asked)] if asked else self.accounts(request)
+        asked = request.GET.getlist(f"{self.account_path}__id__exact")
+        accounts = [UUID(one) for one in asked if one] or self.accounts(request)
         paginator = self.paginator
-        if accounts is not None and connection.vendor == "postgresql":
+        is_searched = bool(request.GET.get(SEARCH_VAR))
+        if accounts is not None and not is_searched and connection.vendor == "postgresql":
             webhooks = Subscription.objects.filter(account__in=accounts)
             paginator = partial(PaginatorByWebhook, webhooks=webhooks)
         found: Paginator[Any] = paginator(queryset, *args, **kwargs)

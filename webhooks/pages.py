@@ -13,6 +13,9 @@ from unfold.paginator import InfinitePaginator
 
 from webhooks.models import Delivery, Subscription
 
+# Of every webhook as many are looked up as lie before the page; further back that is no gain.
+DEEPEST = 40
+
 
 class Unnest(Func):
     function = "unnest"
@@ -25,18 +28,21 @@ class PaginatorByWebhook(InfinitePaginator):
     def __init__(
         self,
         deliveries: QuerySet[Delivery],
-        per_page: int,
-        *,
+        *args: Any,
         webhooks: QuerySet[Subscription],
+        **kwargs: Any,
     ) -> None:
-        super().__init__(deliveries, per_page)
+        super().__init__(deliveries, *args, **kwargs)
         self.webhooks = webhooks
 
     def page(self, number: int | str) -> "Page[Any]":
-        number = self.validate_number(number)
-        end = number * self.per_page
+        place = int(self.validate_number(number))
+        if place > DEEPEST:
+            found: Page[Any] = super().page(place)
+            return found
+        end = place * self.per_page
         of_webhook = self.object_list.filter(subscription=OuterRef("id")).values("id")[:end]
         ids = self.webhooks.order_by().values_list(Unnest(ArraySubquery(of_webhook)))
         rows = self.object_list.filter(id__in=ids)[end - self.per_page : end]
-        page: Page[Any] = self._get_page(rows, number, self)
+        page: Page[Any] = self._get_page(rows, place, self)
         return page

@@ -121,7 +121,7 @@ def _keep(event: Event, deliveries: Sequence[Delivery]) -> None:
         Delivery.objects.bulk_create(deliveries)
         return
     values: dict[str, Any] = {
-        **event.__dict__,
+        **{name: getattr(event, name) for name in EVENT_COLUMNS},
         "ids": [delivery.id for delivery in deliveries],
         "subscription_ids": [delivery.subscription_id for delivery in deliveries],
         "statuses": [delivery.status for delivery in deliveries],
@@ -138,6 +138,16 @@ PRESENT = """
 SELECT {columns} FROM webhooks_subscription AS endpoint
 WHERE account_id = %s AND deleted_at IS NULL
 """
+EVENT_COLUMNS = (
+    "id",
+    "account_id",
+    "agent_id",
+    "type",
+    "subject",
+    "body",
+    "zapier_body",
+    "created_at",
+)
 KEEP = """
 WITH event AS (
     INSERT INTO webhooks_event

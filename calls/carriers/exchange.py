@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 import requests
 import structlog
-from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
@@ -105,9 +105,10 @@ def ask(
 
 @contextmanager
 def _sent(request: requests.PreparedRequest) -> Iterator[Any]:
-    """The answer's head, its body still to be read. As requests sends it, but without an object of
-    its own around the answer, which takes as long to make as the rest of the exchange."""
-    raw = _connections.pool_of(request).urlopen(
+    """The answer's head, its body still to be read. Without a session there are no cookies,
+    redirects, proxies or .netrc to turn off, and no object of requests' around the answer, which
+    takes as long to make as the rest of the exchange."""
+    raw = _connections.connection_from_url(request.url or "").urlopen(
         request.method or "",
         request.path_url,
         body=request.body,
@@ -256,23 +257,13 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
-class _Connections(HTTPAdapter):
-    """Used without a session: there are no cookies, redirects, proxies or .netrc to turn off."""
-
-    def __init__(self) -> None:
-        super().__init__(pool_connections=SERVERS, pool_maxsize=CONNECTIONS, max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        # The system's authorities, and those of SSL_CERT_FILE, beside those that requests brings.
-        context = ssl.create_default_context()
-        context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
-        super().init_poolmanager(*args, ssl_context=context, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
-
-    def pool_of(self, request: requests.PreparedRequest) -> HTTPConnectionPool:
-        """The server's. Its certificate is verified by the context."""
-        pool: HTTPConnectionPool = self.poolmanager.connection_from_url(request.url)
-        return pool
+def _servers() -> PoolManager:
+    # The system's authorities, and those of SSL_CERT_FILE, beside those that requests brings.
+    context = ssl.create_default_context()
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    manager = PoolManager(num_pools=SERVERS, maxsize=CONNECTIONS, ssl_context=context)
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+    return manager
 
 
-_connections = _Connections()
+_connections = _servers()

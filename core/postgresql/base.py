@@ -23,8 +23,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
         A server that closed the connection, or is about to, has left something to read. One that
         vanished has not, and would not answer a question either: keepalives find that out.
         """
-        is_quiet = self.connection and not self.errors_occurred and _is_quiet(self.connection)
-        return is_quiet or super().is_usable()
+        if self.errors_occurred:
+            return self._is_usable_after_error()
+        return bool(self.connection and _is_quiet(self.connection)) or super().is_usable()
+
+    def _is_usable_after_error(self) -> bool:
+        """What was prepared before a column changed its type fails again and again, so all is
+        prepared afresh; that the server takes this says as much as an answer to SELECT 1."""
+        try:
+            self.connection.execute("DEALLOCATE ALL")
+        except psycopg.Error:
+            return False
+        return True
 
     def prepared_cursor(self) -> CursorWrapper:
         """A cursor whose statements PostgreSQL parses and plans once per connection.

@@ -166,7 +166,7 @@ def authority(tmp_path: Path) -> Authority:
 def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Authority:
     """An authority that this process was started to trust."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-    monkeypatch.setattr(exchange, "_connections", exchange._Connections())
+    monkeypatch.setattr(exchange, "_connections", exchange._servers())
     return authority
 
 
@@ -493,7 +493,7 @@ def test_the_authorities_that_requests_brings(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exchange, "DEFAULT_CA_BUNDLE_PATH", str(authority.file))
-    monkeypatch.setattr(exchange, "_connections", exchange._Connections())
+    monkeypatch.setattr(exchange, "_connections", exchange._servers())
     with answering_tls(authority) as url:
         assert ask("POST", url, data=ORDER).status == 200
 
@@ -504,7 +504,7 @@ def test_a_certificate_for_another_name(trusted: Authority) -> None:
 
 
 def test_the_authorities_of_the_system() -> None:
-    trusting = exchange._connections.poolmanager.connection_pool_kw["ssl_context"]
+    trusting = exchange._connections.connection_pool_kw["ssl_context"]
     assert trusting.verify_mode == ssl.CERT_REQUIRED
     system = ssl.create_default_context().get_ca_certs(binary_form=True)
     assert set(system) <= set(trusting.get_ca_certs(binary_form=True))

@@ -1,14 +1,18 @@
 """Dials that carriers took, written down many at a time: each as if it had come alone."""
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from agents.models import Account
 from calls import lifecycle
 from calls.carriers.base import Accepted
-from calls.dialing import claim_asks, dialing
+from calls.dialing import claim_asks, claim_looks, dialing
 from calls.models import Call, CallEvent, Dial, DialStatus
 from calls.questions import Job, Reply
 from calls.reports import Report
@@ -91,3 +95,62 @@ def test_one_that_cannot_be_kept_takes_no_other_with_it(jobs: list[Job]) -> None
     first, *others = jobs
     dialing().record([taken(first, carrier_id="\0"), *(taken(job) for job in others)])
     assert {dial_of(job).status for job in others} == {"dialing"}
+
+
+# With others at the same rows ---------------------------------------------------------------------
+
+
+@contextmanager
+def beside(work: Callable[[], object]) -> Iterator[None]:
+    """`work` in a thread of its own, begun before what is done here has been committed."""
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            yield
+            waiting = threads.submit(with_own_connection, work)
+            assert not done_within(waiting, seconds=0.3)
+        waiting.result(20)
+
+
+def with_own_connection(work: Callable[[], object]) -> None:
+    try:
+        work()
+    finally:
+        connection.close()
+
+
+def done_within(future: "Future[None]", *, seconds: float) -> bool:
+    return bool(wait([future], timeout=seconds).done)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_report_that_is_being_taken_outweighs_the_answer(jobs: list[Job]) -> None:
+    answered, *others = jobs
+    with beside(lambda: dialing().record([taken(job) for job in jobs])):
+        report = Report(DialStatus.IN_PROGRESS, timezone.now())
+        lifecycle.apply(dial_id=answered.order.dial_id, report=report)
+    assert dial_of(answered).status == "in_progress"
+    assert dial_of(answered).carrier_id == f"c-{answered.order.to_number}"
+    assert types(answered) == ["queued", "dialing", "in_progress"]
+    assert {dial_of(job).status for job in others} == {"dialing"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_call_that_is_being_canceled_is_due_at_once(jobs: list[Job]) -> None:
+    canceled, *others = jobs
+    with beside(lambda: dialing().record([taken(job) for job in jobs])):
+        lifecycle.cancel(canceled.order.call_id, now=timezone.now())
+    assert dial_of(canceled).due_at <= timezone.now()
+    assert all(dial_of(job).due_at > timezone.now() for job in others)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_report_leaves_the_lease_to_whoever_takes_it_meanwhile(jobs: list[Job]) -> None:
+    dialing().record([taken(job) for job in jobs])
+    Dial.objects.update(due_at=timezone.now())
+    ringing = jobs[0].order.dial_id
+    report = Report(DialStatus.RINGING, timezone.now())
+    with beside(lambda: lifecycle.apply(dial_id=ringing, report=report)):
+        leased = {job.order.dial_id: job.token for job in claim_looks(10, shares=Shares())}
+        until = Dial.objects.get(id=ringing).due_at
+    dial = Dial.objects.get(id=ringing)
+    assert (dial.status, dial.lease_token, dial.due_at) == ("ringing", leased[ringing], until)

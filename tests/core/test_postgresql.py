@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import NotSupportedError, connection
 from django.test.utils import CaptureQueriesContext
 
 from core.rows import prepared_cursor
@@ -47,7 +47,7 @@ def test_one_that_had_an_error_is(other: "psycopg.Connection[Any]", ours: int) -
     connection.errors_occurred = True
     assert connection.is_usable()
     last = other.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", [ours]).fetchone()
-    assert last == ("SELECT 1",)
+    assert last == ("DEALLOCATE ALL",)
 
 
 def test_one_that_the_server_ended_is_opened_anew(
@@ -71,3 +71,25 @@ def test_a_prepared_statement_is_planned_once_and_logged_each_time() -> None:
         cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%%+ 1'")
         assert cursor.fetchone() == (1,)
     assert [one["sql"].split()[0] for one in logged] == ["SELECT"] * 5
+
+
+def test_a_column_whose_type_changes_fails_once(other: "psycopg.Connection[Any]") -> None:
+    """As a migration does it while this process runs on."""
+    other.execute("CREATE TABLE migrated AS SELECT 1 AS number")
+    try:
+        for _ in range(10):
+            assert number_of_migrated() == 1
+        other.execute("ALTER TABLE migrated ALTER number TYPE text")
+        with pytest.raises(NotSupportedError):
+            number_of_migrated()
+        connection.close_if_unusable_or_obsolete()
+
+        assert number_of_migrated() == "1"
+    finally:
+        other.execute("DROP TABLE migrated")
+
+
+def number_of_migrated() -> object:
+    with prepared_cursor() as cursor:
+        cursor.execute("SELECT number FROM migrated")
+        return cursor.fetchone()[0]

@@ -99,3 +99,30 @@ def test_an_account_that_is_none(db: None, deliveries: list[Delivery]) -> None:
     operator = Operator()
 
     assert operator.get("webhooks/delivery/", **{OF_ACCOUNT: "nonsense"}).status_code == 302
+
+
+def test_two_accounts_and_pages_far_back(
+    db: None,
+    account: Account,
+    stranger: Account,
+    deliveries: list[Delivery],
+    others: list[Delivery],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    operator = Operator(role="Owner", accounts=[account, stranger])
+    both = {OF_ACCOUNT: [str(account.id), str(stranger.id)]}
+    pages = [listed(operator, p=str(page), **both) for page in range(1, 6)]
+    monkeypatch.setattr("webhooks.pages.DEEPEST", 2)
+
+    assert [len(page) for page in pages] == [25, 25, 25, 25, 20]
+    assert {id for page in pages for id in page} == set(ids(deliveries + others))
+    assert [listed(operator, p=str(page), **both) for page in range(1, 6)] == pages
+
+
+def test_its_choices_where_another_form_asks_for_them(
+    db: None, account: Account, deliveries: list[Delivery]
+) -> None:
+    operator = Operator(role="Owner", accounts=[account])
+
+    fields = {"app_label": "webhooks", "model_name": "attempt", "field_name": "delivery"}
+    assert operator.get("autocomplete/", term="a", **fields).status_code == 200
