@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from bench.databases import database_variable, own_database
 from bench.results import as_table, forget, keep
 
-PARTS = ("accept", "dial", "deliver", "latency", "growth", "footprint")
+PARTS = ("accept", "dial", "deliver", "latency", "growth", "growth_of_calls", "footprint")
 DATABASE = "outdial_bench"
 PEERS = ("straightforward", "django_webhook", "django_outbound_webhooks")
 PEER_DATABASES = {database_variable(peer): f"{DATABASE}_{peer}" for peer in PEERS}

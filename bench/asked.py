@@ -30,6 +30,12 @@ def pages() -> Iterator[Asked]:
         yield Asked(f"two accounts: {name}", partial(_read, limited, ADMIN + path))
 
 
+def pages_of_calls() -> Iterator[Asked]:
+    administrator = _administrator()
+    for name, path in _calls():
+        yield Asked(name, partial(_read, administrator, ADMIN + path))
+
+
 def _read(browser: Any, path: str, **headers: str) -> None:
     answer = browser.get(path, headers=headers)
     if answer.status_code not in (200, 302):
@@ -253,29 +259,33 @@ def lists() -> Iterator[Asked]:
 def claims() -> Iterator[Asked]:
     from django.utils import timezone
 
-    from calls.dialing import claim_asks, claim_looks
-    from calls.lanes import survey
     from calls.message_queue import lease_due as lease_messages
     from calls.shares import Shares
     from webhooks import leases
 
     now = timezone.now()
     lease = timedelta(seconds=30)
-    for name, claim in (
-        ("lanes of waiting calls", partial(survey, now=now)),
-        ("claim 64 calls to dial", partial(claim_asks, 64, shares=Shares())),
-        ("claim 64 dials to look after", partial(claim_looks, 64, shares=Shares())),
-        (
-            "lease 64 messages",
-            partial(lease_messages, 64, shares=Shares(), lease=lease, now=now),
-        ),
-        (
-            "lease 256 deliveries",
-            partial(leases.lease_due, 256, rooms={}, share=200, now=now),
-        ),
-        ("when the next delivery is due", partial(leases.next_due, now=now)),
-    ):
-        yield Asked(name, partial(_rolled_back, claim))
+    messages = partial(lease_messages, 64, shares=Shares(), lease=lease, now=now)
+    deliveries = partial(leases.lease_due, 256, rooms={}, share=200, now=now)
+    yield from claims_of_calls()
+    yield Asked("lease 64 messages", partial(_rolled_back, messages))
+    yield Asked("lease 256 deliveries", partial(_rolled_back, deliveries))
+    next_due = partial(leases.next_due, now=now)
+    yield Asked("when the next delivery is due", partial(_rolled_back, next_due))
+
+
+def claims_of_calls() -> Iterator[Asked]:
+    from django.utils import timezone
+
+    from calls.dialing import claim_asks, claim_looks
+    from calls.lanes import survey
+    from calls.shares import Shares
+
+    asks, looks = (partial(claim, 64, shares=Shares()) for claim in (claim_asks, claim_looks))
+    lanes = partial(survey, now=timezone.now())
+    yield Asked("lanes of waiting calls", partial(_rolled_back, lanes))
+    yield Asked("claim 64 calls to dial", partial(_rolled_back, asks))
+    yield Asked("claim 64 dials to look after", partial(_rolled_back, looks))
 
 
 def _rolled_back(claim: Callable[[], object]) -> None:

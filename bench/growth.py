@@ -2,7 +2,8 @@
 
 Both databases are loaded as `bench.load` does it. What counts is the time in the database of each
 list, claim and dashboard, the best of some in each round, for what disturbs it is not the history.
-`python -m bench.growth load CALLS` and `… time` are what this runs for itself.
+`python -m bench.growth load CALLS` and `… time` are what this runs for itself; with `--only-calls`
+nothing but calls is loaded and asked for.
 """
 
 import json
@@ -15,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from statistics import median
 from typing import Any
 
-from bench.asked import busiest, claims, pages
+from bench.asked import busiest, claims, claims_of_calls, pages, pages_of_calls
 from bench.databases import own_database
 from bench.processes import ROOT
 from bench.rounds import IS_QUICK, ROUNDS, Figures
@@ -25,17 +26,24 @@ TIMES = 7
 
 
 def measure() -> Figures:
+    ratios = ratios_of(SMALL, LARGE)
+    worst = max(ratios.values())
+    return {"growth_worst": worst, **{f"growth, {name}": of for name, of in ratios.items()}}
+
+
+def ratios_of(small: int, large: int, *flags: str) -> Figures:
+    """For each question, how many times as long it takes of so many calls."""
     with ExitStack() as stack:
         urls = [
             stack.enter_context(own_database(os.environ["SERVER_URL"], f"outdial_bench_{name}"))
             for name in ("small", "large")
         ]
-        for url, calls in zip(urls, (SMALL, LARGE), strict=True):
-            _run("load", str(calls), url=url)
-        rounds = [[json.loads(_run("time", url=url)) for url in urls] for _ in range(ROUNDS)]
-    ratios = {name: _ratio(rounds, name) for name in rounds[0][0]}
-    worst = max(ratios.values())
-    return {"growth_worst": worst, **{f"growth, {name}": of for name, of in ratios.items()}}
+        for url, calls in zip(urls, (small, large), strict=True):
+            _run("load", str(calls), *flags, url=url)
+        rounds = [
+            [json.loads(_run("time", *flags, url=url)) for url in urls] for _ in range(ROUNDS)
+        ]
+    return {name: _ratio(rounds, name) for name in rounds[0][0]}
 
 
 def _ratio(rounds: list[list[dict[str, float]]], name: str) -> float:
@@ -58,19 +66,19 @@ def _run(*arguments: str, url: str) -> str:
 # In a process that knows one of the two databases -------------------------------------------------
 
 
-def load(calls: int) -> None:
+def load(calls: int, *, only_calls: bool) -> None:
     from django.db import connection
 
     from bench import load
 
-    load.load(calls)
+    load.load(calls, only_calls=only_calls)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
 
 
-def timings() -> Figures:
+def timings(*, only_calls: bool) -> Figures:
     """Milliseconds in the database for each question."""
-    return {name: _best(ask) for name, ask in _questions().items()}
+    return {name: _best(ask) for name, ask in _questions(only_calls=only_calls).items()}
 
 
 def _best(ask: Callable[[], object]) -> float:
@@ -101,12 +109,12 @@ def _timing() -> Iterator[list[float]]:
         yield seconds
 
 
-def _questions() -> dict[str, Callable[[], object]]:
-    others = [*claims(), *pages()]
-    return {**_of_the_api(), **{one.name: one.do for one in others}}
+def _questions(*, only_calls: bool) -> dict[str, Callable[[], object]]:
+    others = [*claims_of_calls(), *pages_of_calls()] if only_calls else [*claims(), *pages()]
+    return {**_of_the_api(only_calls=only_calls), **{one.name: one.do for one in others}}
 
 
-def _of_the_api() -> dict[str, Callable[[], object]]:
+def _of_the_api(*, only_calls: bool) -> dict[str, Callable[[], object]]:
     from django.test import Client
 
     from agents.services import create_key
@@ -128,10 +136,13 @@ def _of_the_api() -> dict[str, Callable[[], object]]:
         "GET a call": f"calls/{call.native_id}",
         "GET a timeline": f"calls/{call.native_id}/events",
         "GET account": "account",
-        "GET sms": "sms",
-        "GET deliveries": f"webhooks/{webhook.native_id}/deliveries",
-        "GET webhook health": f"webhooks/{webhook.native_id}/health",
     }
+    if not only_calls:
+        paths |= {
+            "GET sms": "sms",
+            "GET deliveries": f"webhooks/{webhook.native_id}/deliveries",
+            "GET webhook health": f"webhooks/{webhook.native_id}/health",
+        }
     asks: dict[str, Callable[[], object]] = {
         name: _undone(lambda path=path: _checked(api.get(f"/api/v1/{path}"), 200))  # type: ignore[misc]
         for name, path in paths.items()
@@ -176,7 +187,8 @@ if __name__ == "__main__":
     import django
 
     django.setup()
+    is_of_calls = "--only-calls" in sys.argv
     if sys.argv[1] == "load":
-        load(int(sys.argv[2]))
+        load(int(sys.argv[2]), only_calls=is_of_calls)
     else:
-        sys.stdout.write(json.dumps(timings()) + "\n")
+        sys.stdout.write(json.dumps(timings(only_calls=is_of_calls)) + "\n")

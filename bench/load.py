@@ -22,6 +22,7 @@ from bench.rows import (
     CALLS_ROLLED_UP,
     COUNTED,
     ID_OF,
+    OF_CALLS,
     PLACED,
     PLAIN,
     TABLES,
@@ -66,7 +67,8 @@ def main() -> None:
     sys.exit(0 if measure(is_whole=given.calls == CALLS) else 1)
 
 
-def load(calls: int) -> None:
+def load(calls: int, *, only_calls: bool = False) -> None:
+    """With `only_calls` there are no events, deliveries and messages: much less, for many calls."""
     from django.db import connection
 
     from calls.models import Call
@@ -85,9 +87,9 @@ def load(calls: int) -> None:
             for first in range(1, calls + 1, CHUNK):
                 last = min(first + CHUNK - 1, calls)
                 with said(f"calls {first:,} to {last:,}"):
-                    load_calls(cursor, first=first, last=last)
+                    load_calls(cursor, OF_CALLS if only_calls else TABLES, first=first, last=last)
             insert(cursor, WAITING, {"waiting": WAITING_CALLS})
-            for table in WAITING_TOLD:
+            for table in [] if only_calls else WAITING_TOLD:
                 insert(cursor, table, {"waiting": WAITING_EVENTS})
             cursor.execute(API_SQL, {"days": DAYS})
             cursor.execute(ADDRESSES_SQL, {"days": DAYS})
@@ -152,11 +154,11 @@ def make_owners(cursor: Any) -> None:
     off.update(status="disabled", status_reason="gone")
 
 
-def load_calls(cursor: Any, *, first: int, last: int) -> None:
+def load_calls(cursor: Any, tables: list[Table], *, first: int, last: int) -> None:
     values = {"accounts": ACCOUNTS, "agents": AGENTS, "days": DAYS, "quiet": QUIET_CALLS}
     cursor.execute(PLACED, {**values, "first": first, "last": last})
     cursor.execute("ANALYZE placed")
-    for table in TABLES:
+    for table in tables:
         insert(cursor, table)
     cursor.execute("DROP TABLE placed")
 

@@ -153,6 +153,7 @@ TABLES: list[Table] = [
         f"{OWNED} WHERE p.number % 5 = 0 ORDER BY p.at",
     ),
 ]
+OF_CALLS = [one for one in TABLES if one[0] in ("calls.Call", "calls.Dial", "calls.CallEvent")]
 # What waits at the end: calls that are due, of every agent.
 WAITING: Table = (
     "calls.Call",
@@ -264,6 +265,6 @@ GROUP BY 1, 2, 3, 4 ORDER BY 2
 """
 COUNTED = """
 INSERT INTO operations_watermark (name, counted_to, tallied_to)
-SELECT 'calls', max(id), max(id) FROM calls_callevent UNION ALL
-SELECT 'attempts', max(id), max(id) FROM webhooks_attempt
+SELECT 'calls', coalesce(max(id), 0), coalesce(max(id), 0) FROM calls_callevent UNION ALL
+SELECT 'attempts', coalesce(max(id), 0), coalesce(max(id), 0) FROM webhooks_attempt
 """
