@@ -14,7 +14,7 @@ from bench.sink import receiving, report
 
 # Each is accepted, dialled, answered and ended, and two webhooks are told of it.
 CALLS = int(os.environ.get("BENCH_CALLS") or scaled(10_000))
-# Until connections have what they prepare, threads their stacks and the allocator its arenas.
+# Before memory is read for the first time.
 WARM_UP = scaled(10_000)
 AT_ONCE = scaled(2_000)
 # How often the database is tidied up: a server may have been told not to do so by itself.

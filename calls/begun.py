@@ -19,7 +19,7 @@ from calls import lifecycle, policy
 from calls.models import Call, CallEvent, CallingRules, Dial, Status
 from calls.policy import Known
 from core.ids import new_id
-from core.rows import columns_of, load_each, prepared_cursor
+from core.rows import columns_of, load_each, mark_written, prepared_cursor
 
 
 class Candidate(NamedTuple):
@@ -136,8 +136,7 @@ def _begin_at_once(dials: Sequence[Dial], waited: Sequence[float], now: datetime
     columns = {name: [getattr(dial, name) for dial in dials] for name in names}
     with prepared_cursor() as cursor:
         cursor.execute(BEGIN, {**columns, "waited": list(waited), "now": now})
-    for row in dials:
-        row._state.adding, row._state.db = False, connection.alias
+    mark_written(dials)
 
 
 # SQLite -------------------------------------------------------------------------------------------

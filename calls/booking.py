@@ -17,7 +17,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from agents.credits import reserve
 from calls.models import Call, CallEvent
 from core.errors import InsufficientCredits
-from core.rows import as_json, columns_of, prepared_cursor
+from core.rows import as_json, columns_of, mark_written, prepared_cursor
 from core.together import Together
 
 log = structlog.get_logger(__name__)
@@ -135,8 +135,7 @@ def _book_at_once(bookings: Sequence[Booking]) -> bool:
         (made,) = cursor.fetchone()
     if made < len(bookings):
         return False
-    for call, _ in bookings:
-        call._state.adding, call._state.db = False, connection.alias
+    mark_written(call for call, _ in bookings)
     return True
 
 

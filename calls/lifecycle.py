@@ -81,10 +81,14 @@ def apply(*, dial_id: UUID, report: Report) -> bool:
     with transaction.atomic():
         dial = moving.lock(dial_id)
         report = _in_time(report, dial=dial)
-        _keep_verdict(dial, report)
+        is_verdict = _is_verdict(dial, report)
+        if is_verdict:
+            dial.answered_by = report.answered_by
         steps = _steps(dial, report)
         for step in steps:
             _take(dial, step)
+        if is_verdict and not steps:
+            Dial.objects.filter(id=dial.id).update(answered_by=dial.answered_by)
         if not steps and report.status not in TERMINAL and is_stray(dial, told=report.status):
             mark_stray(dial, now=timezone.now())
     return bool(steps)
@@ -280,12 +284,11 @@ def _line(
     return CallEvent(call=call, dial=dial, type=type, at=at, detail=dict(detail or {}))
 
 
-def _keep_verdict(dial: Dial, report: Report) -> None:
-    """Remember who answered: a carrier may find out before the end, which does not say it again."""
-    news = report.answered_by if not dial.ended_at else ""
-    if news and news != dial.answered_by:
-        dial.answered_by = news
-        Dial.objects.filter(id=dial.id).update(answered_by=news)
+def _is_verdict(dial: Dial, report: Report) -> bool:
+    """Whether it says anew who answered, which is to be remembered: a carrier may find out before
+    the end, and does not say it again with that."""
+    is_news = report.answered_by not in ("", dial.answered_by)
+    return is_news and not dial.ended_at
 
 
 def _steps(dial: Dial, report: Report) -> list[Report]:

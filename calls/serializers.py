@@ -183,7 +183,7 @@ def _seen(call: Call) -> dict[str, Any]:
 
 @cache
 def _serializer() -> CallSerializer:
-    """One for all: making its fields takes ten times as long as reading a call by them."""
+    """One for all events, so that its fields are made once."""
     return CallSerializer()
 
 

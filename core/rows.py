@@ -4,7 +4,7 @@ For the few statements that every request makes: the ORM takes longer to write o
 to answer it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -68,6 +68,12 @@ def load_each(values: Sequence[object], *models: type[Model]) -> list[Any]:
 @cache
 def _place_of_key(model: type[Model]) -> int:
     return next(place for place, field in enumerate(fields_of(model)) if field.primary_key)
+
+
+def mark_written(rows: Iterable[Model]) -> None:
+    """They stand in the database now, by a statement of ours."""
+    for row in rows:
+        row._state.adding, row._state.db = False, connection.alias
 
 
 @cache

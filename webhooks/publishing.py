@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from agents.models import Agent
 from core.ids import native_id, new_id
-from core.rows import columns_of, load, prepared_cursor
+from core.rows import columns_of, fields_of, load, mark_written, prepared_cursor
 from core.wake import wake
 from webhooks.events import ENDPOINT_DISABLED
 from webhooks.models import Delivery, Event, Subscription, Surface
@@ -121,15 +121,15 @@ def _keep(event: Event, deliveries: Sequence[Delivery]) -> None:
         Delivery.objects.bulk_create(deliveries)
         return
     values: dict[str, Any] = {
-        **{name: getattr(event, name) for name in EVENT_COLUMNS},
+        **{str(field.column): getattr(event, field.attname) for field in fields_of(Event)},
         "ids": [delivery.id for delivery in deliveries],
         "subscription_ids": [delivery.subscription_id for delivery in deliveries],
         "statuses": [delivery.status for delivery in deliveries],
         "moments": [delivery.next_attempt_at for delivery in deliveries],
     }
     with prepared_cursor() as cursor:
-        cursor.execute(KEEP, values)
-    event._state.adding, event._state.db = False, connection.alias
+        cursor.execute(_keep_sql(), values)
+    mark_written([event])
 
 
 # PostgreSQL: one statement each, for most of what happens to a call is told -----------------------
@@ -138,22 +138,9 @@ PRESENT = """
 SELECT {columns} FROM webhooks_subscription AS endpoint
 WHERE account_id = %s AND deleted_at IS NULL
 """
-EVENT_COLUMNS = (
-    "id",
-    "account_id",
-    "agent_id",
-    "type",
-    "subject",
-    "body",
-    "zapier_body",
-    "created_at",
-)
 KEEP = """
 WITH event AS (
-    INSERT INTO webhooks_event
-        (id, account_id, agent_id, type, subject, body, zapier_body, created_at)
-    VALUES (%(id)s, %(account_id)s, %(agent_id)s, %(type)s, %(subject)s, %(body)s, %(zapier_body)s,
-            %(created_at)s)
+    INSERT INTO webhooks_event ({names}) VALUES ({values})
 )
 INSERT INTO webhooks_delivery
     (id, event_id, subscription_id, status, attempts, next_attempt_at, created_at)
@@ -166,3 +153,9 @@ FROM unnest(%(ids)s::uuid[], %(subscription_ids)s::uuid[], %(statuses)s::text[],
 @cache
 def _present_sql() -> str:
     return PRESENT.format(columns=columns_of(Subscription, alias="endpoint"))
+
+
+@cache
+def _keep_sql() -> str:
+    names = [str(field.column) for field in fields_of(Event)]
+    return KEEP.format(names=", ".join(names), values=", ".join(f"%({name})s" for name in names))

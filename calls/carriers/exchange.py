@@ -106,8 +106,7 @@ def ask(
 @contextmanager
 def _sent(request: requests.PreparedRequest) -> Iterator[Any]:
     """The answer's head, its body still to be read. Without a session there are no cookies,
-    redirects, proxies or .netrc to turn off, and no object of requests' around the answer, which
-    takes as long to make as the rest of the exchange."""
+    redirects, proxies or .netrc to turn off, and no object of requests' around the answer."""
     raw = _connections.connection_from_url(request.url or "").urlopen(
         request.method or "",
         request.path_url,

@@ -1,6 +1,5 @@
 """The dashboard reads rollups by account where they are level, and shows the same without them."""
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import connection
 
 from agents.models import Account, Agent
 from operations.by_account import ATTEMPTS, CALLS, ByAccount
@@ -18,6 +17,7 @@ from operations.rollups import roll_up
 from operations.spans import Slot
 from tests.factories import make_agent
 from tests.operations.conftest import AT, EndCall
+from tests.operations.watching import at_once
 from tests.operator import Operator
 from webhooks.models import Attempt, Delivery, Event, Subscription
 from webhooks.services import subscribe
@@ -170,18 +170,7 @@ def test_two_that_fill_them_at_once_fill_them_once(end_call: EndCall) -> None:
     for figures in (CALLS, ATTEMPTS):
         forget(figures)
     end_call()
-    together = threading.Barrier(4)
-
-    def count() -> None:
-        together.wait()
-        roll_up()
-        connections.close_all()
-
-    threads = [threading.Thread(target=count) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(roll_up, times=4)
 
     days = AccountCallRollup.objects.filter(slot=Slot.DAY)
     assert sum(day.calls for day in days) == 22

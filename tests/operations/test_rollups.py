@@ -22,6 +22,7 @@ from operations.rollups import roll_up
 from operations.spans import Span
 from tests.factories import Api, make_account, make_agent
 from tests.operations.conftest import AT, EndCall
+from tests.operations.watching import at_once
 from tests.receiver import Receiver, Reply
 from webhooks.services import subscribe
 
@@ -247,18 +248,7 @@ def test_two_that_count_at_once_count_once() -> None:
     agent = make_agent(make_account())
     for _ in range(20):
         note(_ended(agent), type="completed", at=AT)
-    together = threading.Barrier(4)
-
-    def count() -> None:
-        together.wait()
-        roll_up()
-        connections.close_all()
-
-    threads = [threading.Thread(target=count) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(roll_up, times=4)
 
     assert hours() == [(HOUR, "completed", 20)]
 

@@ -1,9 +1,13 @@
-"""A beat and a worker whose minutes pass as a test turns the clock."""
+"""A beat and a worker whose minutes pass as a test turns the clock, and several at once."""
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
 import time_machine
+from django.db import connections
 from django.utils import timezone
 
 from operations import usage
@@ -50,3 +54,19 @@ def told(channel: str = "email") -> list[tuple[str, str]]:
     """What was told over a channel, and what became of it, in order."""
     notices = Notice.objects.filter(channel=channel).order_by("created_at", "id")
     return list(notices.values_list("tells", "status"))
+
+
+def at_once(work: Callable[[], object], *, times: int) -> None:
+    """In so many threads, each with a connection of its own, that begin together."""
+    together = threading.Barrier(times)
+
+    def do() -> None:
+        together.wait()
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(times) as threads:
+        for done in [threads.submit(do) for _ in range(times)]:
+            done.result()

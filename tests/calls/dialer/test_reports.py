@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -398,3 +399,17 @@ def test_reports_are_posted_to_the_status_url(order: Any) -> None:
     assert report(order, body, to=address.replace("/status", "/other")).status_code == 400
     assert Client().get(address).status_code == 400
     assert rows() == before
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite is asked step by step")
+def test_a_report_takes_few_statements(
+    order: Any, account: Account, django_assert_num_queries: Any
+) -> None:
+    """FIND, credentials, FIND under lock, whom to tell, the event, the step; at the end the bill.
+    What is around it is the savepoint, in place of a transaction, that this test runs in."""
+    subscribe(account, url="https://example.org/hook", events=["call.started", "call.completed"])
+    report(order, said(order, "ringing"))
+    with django_assert_num_queries(8):
+        report(order, said(order, "answered"))
+    with django_assert_num_queries(9):
+        report(order, said(order, "completed"))
