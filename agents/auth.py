@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
@@ -23,7 +22,7 @@ from agents.throttling import refuse_after
 from core import secrets
 from core.errors import DomainError, InvalidApiKey, MissingApiKey
 from core.observing import KEY_ID
-from core.rows import columns_of, fields_of, load, prepared_cursor
+from core.rows import columns_of, fields_of, is_postgresql, load, prepared_cursor
 
 LAST_USED_EVERY = timedelta(minutes=1)
 # Until when this process need not ask the cache whether a key's use is noted; of so many keys.
@@ -133,7 +132,7 @@ Find = Callable[[str, Request], ApiKey | None]
 
 def find_key(key: str, request: Request) -> ApiKey | None:
     digest, now = secrets.digest(key), timezone.now()
-    if connection.vendor == "postgresql":
+    if is_postgresql():
         return _find_at_once(digest, now=now)
     usable = ApiKey.objects.usable(now=now).select_related("account")
     return usable.filter(digest=digest).first()

@@ -15,7 +15,7 @@ without an entry that says why.
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Model, Q, Sum
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Round
@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from agents.models import Account, LedgerEntry
 from core.errors import InsufficientCredits
-from core.rows import prepared_cursor
+from core.rows import is_postgresql, prepared_cursor
 
 Kind = LedgerEntry.Kind
 DECIMAL_PLACES = 4
@@ -68,7 +68,7 @@ def reserve(account_id: UUID, *, amount: Decimal, subject: Model) -> None:
 
 def settle(account_id: UUID, *, reserved: Decimal, cost: Decimal, subject: Model) -> None:
     """Give back what `reserve` set aside for `subject`, less `cost`, which is at most that."""
-    if connection.vendor == "postgresql":
+    if is_postgresql():
         _settle_at_once(account_id, reserved=reserved, cost=cost, subject=subject)
         return
     _move(account_id, kind=Kind.RELEASE, credits=reserved, reserved=-reserved, subject=subject)

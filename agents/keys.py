@@ -10,6 +10,8 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 RANDOM_LENGTH = 43
 CHECKSUM_LENGTH = 6
 PREFIXES = {"live": "outdial_live_", "test": "outdial_test_"}
+STARTS = tuple(PREFIXES.values())
+START_LENGTHS = {len(start) + RANDOM_LENGTH for start in STARTS}
 
 
 def new_key(mode: str) -> str:
@@ -21,8 +23,7 @@ def new_key(mode: str) -> str:
 def is_well_formed(key: str) -> bool:
     """Whether `key` could be one of ours: prefix, length and checksum."""
     start, checksum = key[:-CHECKSUM_LENGTH], key[-CHECKSUM_LENGTH:]
-    lengths = [len(prefix) + RANDOM_LENGTH for prefix in PREFIXES.values()]
-    if len(start) not in lengths or not start.startswith(tuple(PREFIXES.values())):
+    if len(start) not in START_LENGTHS or not start.startswith(STARTS):
         return False
     return start.isascii() and checksum == _checksum(start)
 

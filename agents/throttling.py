@@ -4,7 +4,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cached_property
 from math import ceil
 from typing import NoReturn
 
@@ -13,6 +13,8 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest
 from django_ratelimit.core import get_usage
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rest_framework.request import Request
 
 from agents.models import ApiKey, Mode
@@ -22,6 +24,9 @@ from core.times import rfc3339
 log = structlog.get_logger(__name__)
 
 WINDOW_SECONDS = 60
+# After a failure, count without Redis for so long: one that hangs would take a thread from each
+# request.
+BROKEN_PAUSE_SECONDS = 1.0
 
 # One round trip, and the window starts with the first request in it.
 COUNT_SCRIPT = """
@@ -93,23 +98,39 @@ def _limit(api_key: ApiKey) -> int:
 
 def _count(name: str) -> tuple[int, float]:
     """How many requests the window has had, and the seconds it has left."""
-    if not settings.REDIS_URL:
+    global _broken_until
+    if not settings.REDIS_URL or time.monotonic() < _broken_until:
         return _local.count(name)
     try:
-        count, milliseconds = _script()(keys=[name], args=[WINDOW_SECONDS * 1000])
+        count, milliseconds = _own.script(keys=[name], args=[WINDOW_SECONDS * 1000])
     except redis.RedisError as error:
         # Never refuse for want of Redis: this process counts for itself until it is back.
+        _broken_until = time.monotonic() + BROKEN_PAUSE_SECONDS
         log.warning("limit_counted_locally", error=type(error).__name__)
         return _local.count(name)
     return int(count), int(milliseconds) / 1000
 
 
-@cache
-def _script() -> redis.commands.core.Script:
-    client = redis.Redis.from_url(
-        settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=0.5
-    )
-    return client.register_script(COUNT_SCRIPT)
+_broken_until = 0.0
+
+
+class _Own(threading.local):
+    """A thread's own connection: one of a pool's is looked at each time before it is lent."""
+
+    @cached_property
+    def script(self) -> redis.commands.core.Script:
+        client = redis.Redis.from_url(
+            settings.REDIS_URL,
+            socket_connect_timeout=0.5,
+            socket_timeout=0.5,
+            # A server that was started anew is connected to anew.
+            retry=Retry(NoBackoff(), 1),
+            single_connection_client=True,
+        )
+        return client.register_script(COUNT_SCRIPT)
+
+
+_own = _Own()
 
 
 class _LocalWindows:
@@ -148,5 +169,7 @@ def count_locally(name: str, *, seconds: int) -> tuple[int, float]:
 
 
 def forget_local_counts() -> None:
-    """Start this process's own windows afresh."""
+    """Start this process's own windows afresh, and trust Redis again."""
+    global _broken_until
+    _broken_until = 0.0
     _local.clear()

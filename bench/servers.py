@@ -9,11 +9,11 @@ import redis
 
 from bench.databases import database_variable
 from bench.processes import Process, running, wait_for
+from config.apart import BLOCKING_THREADS
 from tests.e2e.product import free_port
 
 # What is compared is what a request costs; and PostgreSQL takes 100 connections by default.
 WORKERS = 1
-BLOCKING_THREADS = 16
 
 
 @dataclass(frozen=True)

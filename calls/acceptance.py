@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from agents.auth import (
@@ -30,7 +29,7 @@ from agents.services import find_agent
 from calls import policy
 from calls.models import CallingRules
 from core.ids import parse_id
-from core.rows import columns_of, load_each, prepared_cursor
+from core.rows import columns_of, is_postgresql, load_each, prepared_cursor
 from core.secrets import digest
 
 
@@ -56,7 +55,7 @@ def find(account: Account, *, agent_id: object, number: str | None) -> tuple[Age
     They do not where the number is not known before the agent is, nor on SQLite: `facts_of` finds
     them then. Raises AgentNotFound.
     """
-    if number is None or connection.vendor != "postgresql":
+    if number is None or not is_postgresql():
         return find_agent(account, agent_id), None
     parsed = parse_id("agent", agent_id)
     found = parsed and _find_at_once(account.id, agent_id=parsed, number=number)
@@ -131,7 +130,7 @@ def _found(row: Sequence[Any], *, number: str) -> Found | None:
     facts = Facts(
         number=number,
         per_minute=settings.CREDITS_PER_MINUTE if per_minute is None else per_minute,
-        policy=policy.Known(rules=rules or CallingRules(), is_listed=is_listed),
+        policy=policy.Known(rules=rules or policy.NO_RULES, is_listed=is_listed),
     )
     return Found(agent, facts)
 

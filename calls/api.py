@@ -160,7 +160,7 @@ class SendCallView(NativeView):
     )
     def post(self, request: Request) -> JsonResponse:
         placed = services.place_call(
-            _order_in(request.data),
+            _order_in(self.lookup.order or request.data),
             origin=origin_of(self),
             idempotency_key=idempotency_key(request),
             found=self.lookup.found,

@@ -12,14 +12,12 @@ from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection
-
 from agents.models import Agent
 from calls import lifecycle, policy
 from calls.models import Call, CallEvent, CallingRules, Dial, Status
-from calls.policy import Known
+from calls.policy import NO_RULES, Known
 from core.ids import new_id
-from core.rows import columns_of, load_each, mark_written, prepared_cursor
+from core.rows import columns_of, is_postgresql, load_each, mark_written, prepared_cursor
 
 
 class Candidate(NamedTuple):
@@ -34,7 +32,7 @@ def take_waiting(call_ids: Sequence[UUID]) -> list[Candidate]:
     """These calls, in this order and locked, without those that wait no more."""
     if not call_ids:
         return []
-    take = _take_at_once if connection.vendor == "postgresql" else _take_in_steps
+    take = _take_at_once if is_postgresql() else _take_in_steps
     found = {candidate.call.id: candidate for candidate in take(call_ids)}
     return [found[call_id] for call_id in call_ids if call_id in found]
 
@@ -48,7 +46,7 @@ def begin_dials(candidates: Sequence[Candidate], *, lease: timedelta, now: datet
         return []
     waited = [_waited(candidate.call, now=now) for candidate in candidates]
     dials = [_new_dial(candidate, lease=lease, now=now) for candidate in candidates]
-    begin = _begin_at_once if connection.vendor == "postgresql" else _begin_in_steps
+    begin = _begin_at_once if is_postgresql() else _begin_in_steps
     begin(dials, waited, now)
     return dials
 
@@ -119,7 +117,7 @@ def _take_at_once(call_ids: Sequence[UUID]) -> list[Candidate]:
 def _candidate(row: Sequence[Any]) -> Candidate:
     call, call.agent, rules = load_each(row, Call, Agent, CallingRules)
     *_, is_listed, dials = row
-    return Candidate(call, Known(rules or CallingRules(), is_listed), dials)
+    return Candidate(call, Known(rules or NO_RULES, is_listed), dials)
 
 
 @cache

@@ -17,7 +17,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from agents.credits import reserve
 from calls.models import Call, CallEvent
 from core.errors import InsufficientCredits
-from core.rows import as_json, columns_of, mark_written, prepared_cursor
+from core.rows import as_json, columns_of, is_postgresql, mark_written, prepared_cursor
 from core.together import Together
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ class Booking(NamedTuple):
 
 def is_one_statement() -> bool:
     """Whether `book` needs no transaction around it."""
-    return connection.vendor == "postgresql"
+    return is_postgresql()
 
 
 def book(call: Call, *, lines: Sequence[CallEvent]) -> None:
@@ -42,7 +42,7 @@ def book(call: Call, *, lines: Sequence[CallEvent]) -> None:
     transaction unless `is_one_statement`.
     """
     booking = Booking(call, lines)
-    if connection.vendor != "postgresql":
+    if not is_postgresql():
         _book_in_steps(booking)
     # What is one of several in a transaction cannot be written by another thread's.
     elif connection.in_atomic_block:

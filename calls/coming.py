@@ -8,11 +8,10 @@ a query is no round trip, is asked kind by kind.
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import connection
 from django.db.models import Min
 
 from calls.models import WAITING, WAITS_FOR, Call, Dial, Status
-from core.rows import prepared_cursor
+from core.rows import is_postgresql, prepared_cursor
 
 
 class Coming(NamedTuple):
@@ -55,7 +54,7 @@ SELECT (SELECT min(due_at) FROM calls_dial WHERE ended_at IS NULL),
 
 
 def look() -> Coming:
-    if connection.vendor == "postgresql":
+    if is_postgresql():
         with prepared_cursor() as cursor:
             cursor.execute(COMING)
             return Coming(*cursor.fetchone())

@@ -11,12 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Count, Min, Q, QuerySet
 
 from agents.models import Account, Agent
 from calls.models import Call, Dial, Status
-from core.rows import prepared_cursor
+from core.rows import is_postgresql, prepared_cursor
 
 SECOND = timedelta(seconds=1)
 
@@ -75,14 +74,14 @@ class Survey:
 
 
 def survey(*, now: datetime) -> Survey:
-    if connection.vendor == "postgresql":
+    if is_postgresql():
         return _survey_at_once(now)
     return _survey_in_steps(now)
 
 
 def heads(rooms: Mapping[Lane, int], *, now: datetime) -> list[Waiting]:
     """The first calls of each lane that are due, as many as it has room for."""
-    if connection.vendor == "postgresql":
+    if is_postgresql():
         lists = {name: [getattr(lane, name) for lane in rooms] for name in Lane._fields}
         with prepared_cursor() as cursor:
             cursor.execute(HEADS, {**lists, "room": list(rooms.values()), "now": now})

@@ -17,6 +17,7 @@ from calls import message_lifecycle as lifecycle
 from calls.models import Message
 from calls.shares import Shares
 from core.ids import new_id
+from core.rows import is_postgresql
 
 
 class Lane(NamedTuple):
@@ -78,7 +79,7 @@ def _due(lane: Lane, *, most: int, now: datetime) -> list[Message]:
 
 def _due_lanes(now: datetime) -> list[Lane]:
     """The lanes with anything due, whose first message is due longest first."""
-    if connection.vendor == "postgresql":
+    if is_postgresql():
         with connection.cursor() as cursor:
             cursor.execute(DUE_LANES, {"now": now})
             return [Lane(*row) for row in cursor.fetchall()]

@@ -10,12 +10,11 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Model
 
 from agents.models import Agent
 from calls.models import Call, CallEvent, Dial
-from core.rows import columns_of, load_each, prepared_cursor
+from core.rows import columns_of, is_postgresql, load_each, prepared_cursor
 
 # The columns that a step may move.
 OF_CALL = (
@@ -64,7 +63,7 @@ def keep(call: Call, dial: Dial | None, lines: Sequence[CallEvent]) -> None:
     if dial and not dial.ended_at and not dial.lease_token:
         # Whoever holds a lease on it will see to its deadline when giving the lease back.
         dial.due_at = min(dial.due_at, dial.deadline_at)
-    if connection.vendor == "postgresql":
+    if is_postgresql():
         _keep_at_once(call, dial, lines)
         return
     call.save(update_fields=OF_CALL)
@@ -75,7 +74,7 @@ def keep(call: Call, dial: Dial | None, lines: Sequence[CallEvent]) -> None:
 
 
 def _read(dial_id: UUID, *, is_locked: bool) -> Dial | None:
-    if connection.vendor != "postgresql":
+    if not is_postgresql():
         return Dial.objects.select_related("call__agent").filter(id=dial_id).first()
     with prepared_cursor() as cursor:
         cursor.execute(_find_sql(is_locked=is_locked), [dial_id])

@@ -8,12 +8,11 @@ from uuid import UUID
 import structlog
 from cryptography.fernet import InvalidToken
 from django.conf import settings
-from django.db import connection
 
 from calls.carriers import carrier_named
 from calls.carriers.base import CarrierError, DialOrder, MessageOrder
 from calls.models import CarrierCredentials, Dial, Message
-from core.rows import columns_of, load, prepared_cursor
+from core.rows import columns_of, is_postgresql, load, prepared_cursor
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +44,7 @@ def credentials_of(pairs: Iterable[tuple[UUID, str]]) -> Credentials:
 
 
 def _kept(accounts: Collection[UUID]) -> Iterable[CarrierCredentials]:
-    if connection.vendor != "postgresql":
+    if not is_postgresql():
         return CarrierCredentials.objects.filter(account_id__in=accounts)
     with prepared_cursor() as cursor:
         cursor.execute(_kept_sql(), [list(accounts)])

@@ -71,10 +71,14 @@ class Known(NamedTuple):
     is_listed: bool
 
 
+# Of an account that has none.
+NO_RULES = CallingRules()
+
+
 def look_up(account_id: UUID, *, number: str) -> Known:
     rules = CallingRules.objects.filter(account_id=account_id).first()
     listed = DoNotCall.objects.filter(account_id=account_id, number=number)
-    return Known(rules=rules or CallingRules(), is_listed=listed.exists())
+    return Known(rules=rules or NO_RULES, is_listed=listed.exists())
 
 
 def check_accept(call: Call, *, now: datetime, known: Known | None = None) -> Verdict:
@@ -196,7 +200,7 @@ def _rules(calls: Sequence[Call]) -> Mapping[UUID, CallingRules]:
     """By account; where none are kept, every rule is off."""
     accounts = {call.account_id for call in calls}
     kept = {row.account_id: row for row in CallingRules.objects.filter(account__in=accounts)}
-    return {account: kept.get(account) or CallingRules() for account in accounts}
+    return {account: kept.get(account) or NO_RULES for account in accounts}
 
 
 def _listed(calls: Sequence[Call]) -> frozenset[Person]:

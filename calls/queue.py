@@ -18,7 +18,7 @@ from itertools import chain
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -26,7 +26,7 @@ from agents.models import Account
 from calls.lanes import Lane, Limit, Scope, Survey, Waiting, heads
 from calls.models import ANSWERED, Call, Status
 from calls.shares import Shares
-from core.rows import prepared_cursor
+from core.rows import is_postgresql, prepared_cursor
 
 # Advisory locks are known by a number alone: this one is the claim's.
 CLAIM_LOCK = 7_235_910_044
@@ -92,7 +92,7 @@ class Rooms:
 def turn() -> Iterator[datetime]:
     """A claim's transaction and its moment. Until its end no other worker claims anything."""
     with transaction.atomic():
-        if connection.vendor == "postgresql":  # SQLite has one writer at a time anyway
+        if is_postgresql():  # SQLite has one writer at a time anyway
             with prepared_cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIM_LOCK])
         yield timezone.now()

@@ -9,14 +9,14 @@ from typing import NamedTuple
 from uuid import UUID
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from calls.carriers.base import Accepted
 from calls.models import Status
 from calls.questions import Job, Reply
 from core.ids import native_id
-from core.rows import prepared_cursor
+from core.rows import is_postgresql, prepared_cursor
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ def record_taken(replies: Sequence[Reply]) -> list[Reply]:
         for reply in replies
         if reply.job.is_ask and isinstance(reply.outcome, Accepted)
     ]
-    if not taken or connection.vendor != "postgresql":
+    if not taken or not is_postgresql():
         return list(replies)
     try:
         written = _record_at_once(taken)

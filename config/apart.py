@@ -12,7 +12,8 @@ from config.leading import AGAIN_SECONDS
 from config.listening import listen
 from config.migrating import wait_until_migrated
 
-BLOCKING_THREADS = 16
+# They take one interpreter in turns: of 6, to accept a call takes 0.8 ms of CPU, of 16 it took 1.2.
+BLOCKING_THREADS = 6
 WORKER_THREADS = 8
 GRACE_SECONDS = 20
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Field, Model
 from django.db.models.base import ModelState
@@ -16,6 +16,12 @@ from django.db.models.base import ModelState
 from core.postgresql.base import DatabaseWrapper
 
 Row = TypeVar("Row", bound=Model)
+
+
+@cache
+def is_postgresql() -> bool:
+    """Or else it is SQLite."""
+    return bool(connection.vendor == "postgresql")
 
 
 @cache
@@ -48,7 +54,7 @@ def load(model: type[Row], values: Sequence[object]) -> Row:
     for place, convert in converted:
         row.__dict__[names[place]] = convert(values[place], None, connection)
     row._state = ModelState()
-    row._state.adding, row._state.db = False, connection.alias
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
     return row
 
 
@@ -73,7 +79,7 @@ def _place_of_key(model: type[Model]) -> int:
 def mark_written(rows: Iterable[Model]) -> None:
     """They stand in the database now, by a statement of ours."""
     for row in rows:
-        row._state.adding, row._state.db = False, connection.alias
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 @cache

@@ -13,12 +13,21 @@ Item = TypeVar("Item")
 
 
 class _Place(Generic[Item]):
-    """A thread's place in the line. Once `turn` is set, it is either served or the one to serve."""
+    """A thread's place in the line. Once its turn has come, it is served or the one to serve."""
 
     def __init__(self, item: Item) -> None:
         self.item = item
-        self.turn = threading.Event()
         self.is_served = self.is_done = False
+        # Only one waits here, and once: a lock takes a tenth of the time of an Event.
+        self._turn = threading.Lock()
+        self._turn.acquire()
+
+    def wait(self) -> None:
+        self._turn.acquire()
+
+    def call(self) -> None:
+        """Its turn has come."""
+        self._turn.release()
 
 
 class Together(Generic[Item]):
@@ -37,7 +46,7 @@ class Together(Generic[Item]):
         """
         place = _Place(item)
         if self._has_to_wait(group, place):
-            place.turn.wait()
+            place.wait()
         if not place.is_served:
             self._serve(group, place)
         return place.is_done
@@ -60,7 +69,7 @@ class Together(Generic[Item]):
         finally:
             for one in others:
                 one.is_served, one.is_done = True, place.is_done
-                one.turn.set()
+                one.call()
             self._pass_on(group)
 
     def _pass_on(self, group: Hashable) -> None:
@@ -70,4 +79,4 @@ class Together(Generic[Item]):
             if following is None:
                 del self._lines[group]
         if following:
-            following.turn.set()
+            following.call()

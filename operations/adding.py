@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection, models
 from django.utils import timezone
 
+from core.rows import is_postgresql
 from operations.spans import begin_of
 
 ROWS_AT_ONCE = 5_000
@@ -66,7 +67,7 @@ def add_up(
     with connection.cursor() as cursor:
         for start in range(0, len(rows), ROWS_AT_ONCE):
             some = [[*key, *add] for key, add in rows[start : start + ROWS_AT_ONCE]]
-            if connection.vendor == "postgresql":
+            if is_postgresql():
                 cursor.execute(sql, [list(column) for column in zip(*some, strict=True)])
             else:
                 cursor.executemany(sql, [_stored(fields, row) for row in some])
@@ -80,7 +81,7 @@ def _statement(model: type[models.Model], fields: Sequence[Any], *, by: int, onl
     arrays = ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)
     values = f"VALUES ({', '.join(['%s'] * len(fields))})"
     rows = f"SELECT * FROM unnest({arrays})"  # noqa: S608
-    source = rows if connection.vendor == "postgresql" else values
+    source = rows if is_postgresql() else values
     return (
         f"INSERT INTO {table} ({', '.join(columns)}) {source} "
         f"ON CONFLICT ({', '.join(columns[:by])}) {where}DO UPDATE SET {added}"

@@ -10,6 +10,8 @@ import time
 from django.db import connection, models
 from django.db.models import Max
 
+from core.rows import is_postgresql
+
 WAIT_SECONDS = 2.0
 LOOK_SECONDS = 0.02
 
@@ -28,7 +30,7 @@ def settled_id(model: type[models.Model]) -> int | None:
     of a transaction that sees an older state.
     """
     highest = model._default_manager.aggregate(id=Max("pk"))["id"] or 0
-    if connection.vendor != "postgresql":
+    if not is_postgresql():
         return int(highest)  # one writes at a time, so ids are committed in their order
     waited_for, ends = _writers(model), time.monotonic() + WAIT_SECONDS
     while waited_for and waited_for & _writers(model):

@@ -9,7 +9,6 @@ from uuid import UUID
 from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.paginator import Paginator
-from django.db import connection
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -21,6 +20,7 @@ from unfold.enums import ActionVariant
 from core.admin import NONE, ReadOnlyAdmin, at, seconds
 from core.following import LOOK_EVERY, LOOK_SELDOM, milliseconds
 from core.ids import parse_id
+from core.rows import is_postgresql
 from webhooks.admin_controls import DeliveryControls, SubscriptionControls, has_enabled
 from webhooks.charts import charts_of
 from webhooks.explanations import DELIVERY_STATUSES, explain
@@ -303,7 +303,7 @@ class DeliveryAdmin(DeliveryControls):
         accounts = [UUID(one) for one in asked if one] or self.accounts(request)
         paginator = self.paginator
         is_searched = bool(request.GET.get(SEARCH_VAR))
-        if accounts is not None and not is_searched and connection.vendor == "postgresql":
+        if accounts is not None and not is_searched and is_postgresql():
             webhooks = Subscription.objects.filter(account__in=accounts)
             paginator = partial(PaginatorByWebhook, webhooks=webhooks)
         found: Paginator[Any] = paginator(queryset, *args, **kwargs)

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, Min, OuterRef, Q
 
 from core.ids import new_id
-from core.rows import prepared_cursor
+from core.rows import is_postgresql, prepared_cursor
 from webhooks.models import CIRCUIT_OPENS_AFTER, LEASE, Delivery, Subscription
 
 # Endpoints that get turns instead of shares: how many of them one claim looks at.
@@ -47,14 +47,14 @@ def lease_due(free: int, *, rooms: Mapping[UUID, int], share: int, now: datetime
     """
     leased = _lease_turns(free, rooms=rooms, share=share, now=now)
     if free > len(leased):
-        lease = _lease_shares_at_once if connection.vendor == "postgresql" else _lease_shares
+        lease = _lease_shares_at_once if is_postgresql() else _lease_shares
         leased += lease(free - len(leased), rooms=rooms, share=share, now=now)
     return leased
 
 
 def next_due(*, now: datetime) -> datetime | None:
     """When the next delivery comes due that may be sent; in the past if one is waiting."""
-    if connection.vendor == "postgresql":
+    if is_postgresql():
         with prepared_cursor() as cursor:
             cursor.execute(NEXT_DUE_SQL, {"now": now})
             return cursor.fetchone()[0]  # type: ignore[no-any-return]
@@ -103,7 +103,7 @@ def _lease_turns(
 
 
 def _has_turns() -> bool:
-    if connection.vendor != "postgresql":
+    if not is_postgresql():
         return Subscription.objects.takes_turns().exists()
     with prepared_cursor() as cursor:
         cursor.execute(HAS_TURNS, [CIRCUIT_OPENS_AFTER])

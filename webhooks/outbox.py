@@ -12,10 +12,9 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import F, Q
 
-from core.rows import columns_of, load, prepared_cursor
+from core.rows import columns_of, is_postgresql, load, prepared_cursor
 from webhooks.models import (
     Attempt,
     Delivery,
@@ -40,7 +39,7 @@ class Standing:
 
 def settle(standings: Sequence[Standing]) -> None:
     """Write where deliveries stand, each only if its lease is still the one it was sent under."""
-    if connection.vendor == "postgresql":
+    if is_postgresql():
         _settle_at_once(standings)
         return
     for one in standings:
@@ -80,7 +79,7 @@ def _move(rows: DeliveryQuerySet, **changes: object) -> None:
 def lock_to_judge(ids: Sequence[UUID], *, failed: Sequence[UUID]) -> list[Subscription]:
     """Of these endpoints those that `failed` now, or that had: locked, and as they are now, not as
     they were leased."""
-    if connection.vendor == "postgresql":
+    if is_postgresql():
         with prepared_cursor() as cursor:
             cursor.execute(_to_judge_sql(), [list(ids), list(failed)])
             return [load(Subscription, row) for row in cursor.fetchall()]
@@ -90,7 +89,7 @@ def lock_to_judge(ids: Sequence[UUID], *, failed: Sequence[UUID]) -> list[Subscr
 
 def log_attempts(attempts: Sequence[dict[str, Any]]) -> None:
     """Write attempts, given as ATTEMPT_COLUMNS, whoever holds the leases by now: they were made."""
-    if connection.vendor == "postgresql":
+    if is_postgresql():
         with prepared_cursor() as cursor:
             cursor.execute(LOG_SQL, [json.dumps(attempts, default=str)])
     else:

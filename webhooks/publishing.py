@@ -5,12 +5,12 @@ from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from agents.models import Agent
 from core.ids import native_id, new_id
-from core.rows import columns_of, fields_of, load, mark_written, prepared_cursor
+from core.rows import columns_of, fields_of, is_postgresql, load, mark_written, prepared_cursor
 from core.wake import wake
 from webhooks.events import ENDPOINT_DISABLED
 from webhooks.models import Delivery, Event, Subscription, Surface
@@ -108,7 +108,7 @@ def _delivery(event: Event, subscription: Subscription) -> Delivery:
 
 
 def _present(account_id: UUID) -> Iterable[Subscription]:
-    if connection.vendor != "postgresql":
+    if not is_postgresql():
         return Subscription.objects.present().filter(account_id=account_id)
     with prepared_cursor() as cursor:
         cursor.execute(_present_sql(), [account_id])
@@ -116,7 +116,7 @@ def _present(account_id: UUID) -> Iterable[Subscription]:
 
 
 def _keep(event: Event, deliveries: Sequence[Delivery]) -> None:
-    if connection.vendor != "postgresql":
+    if not is_postgresql():
         event.save(force_insert=True)
         Delivery.objects.bulk_create(deliveries)
         return

@@ -1,11 +1,26 @@
 """Django's PostgreSQL backend with a round trip less for every request, and prepared statements."""
 
 import select
-from typing import Any
+from datetime import UTC
+from typing import Any, ClassVar
 
 import psycopg
 from django.db.backends.postgresql import base, operations
+from django.db.backends.postgresql.psycopg_any import get_adapters_template
 from django.db.backends.utils import CursorWrapper
+from psycopg.adapt import AdaptersMap
+from psycopg.types.datetime import TimestamptzLoader
+
+
+def _adapters() -> AdaptersMap:
+    """Django's, but for moments: psycopg reads those in C, and connections are in UTC anyway."""
+    adapters = AdaptersMap(get_adapters_template(True, UTC))
+    adapters.register_loader("timestamptz", TimestamptzLoader)
+    return adapters
+
+
+class PreparedCursor(base.ServerBindingCursor):
+    adapters: ClassVar[AdaptersMap] = _adapters()
 
 
 class DatabaseOperations(operations.DatabaseOperations):
@@ -44,7 +59,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.close_if_health_check_failed()
         self.ensure_connection()
         with self.wrap_database_errors:
-            cursor = base.ServerBindingCursor(self.connection)  # type: ignore[call-arg]
+            cursor = PreparedCursor(self.connection)  # type: ignore[call-arg]
             prepared: CursorWrapper = self._prepare_cursor(cursor)  # type: ignore[attr-defined]
             return prepared
 

@@ -1,6 +1,9 @@
 """So many requests a minute for a key."""
 
+import socket
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -53,9 +56,35 @@ def test_errors_carry_the_headers_too(api: Api) -> None:
 @pytest.fixture
 def _redis_gone(settings: Settings) -> Iterator[None]:
     settings.REDIS_URL = "redis://127.0.0.1:1"
-    throttling._script.cache_clear()  # one connection a process: have it made anew
+    vars(throttling._own).clear()  # this thread's connection: have it made anew
     yield
-    throttling._script.cache_clear()
+    vars(throttling._own).clear()
+
+
+@pytest.fixture
+def silent_redis(settings: Settings) -> Iterator[socket.socket]:
+    """It takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        settings.REDIS_URL = f"redis://127.0.0.1:{server.getsockname()[1]}"
+        vars(throttling._own).clear()
+        yield server
+        vars(throttling._own).clear()
+
+
+def test_a_redis_that_hangs_is_left_alone_for_a_while(
+    account: Account, silent_redis: socket.socket
+) -> None:
+    api = Api(make_key(account, requests_per_minute=2))
+    began = time.monotonic()
+    assert [api.get(URL).status_code for _ in range(3)] == [200, 200, 429]
+    assert time.monotonic() - began < throttling.BROKEN_PAUSE_SECONDS + 1
+
+    asked = 0
+    with suppress(BlockingIOError):
+        while silent_redis.accept():
+            asked += 1
+    assert 1 <= asked <= 2
 
 
 @pytest.mark.usefixtures("_redis_gone")
