@@ -176,6 +176,7 @@ if OTEL_EXPORTER_OTLP_ENDPOINT:
 # How much runs at once ---------------------------------------------------------------------------
 
 WEB_WORKERS = integer("WEB_WORKERS", 2, least=1, most=64)
+WEB_PINNED = boolean("WEB_PINNED", default=True)
 
 # What may be reached ------------------------------------------------------------------------------
 

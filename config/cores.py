@@ -1,0 +1,39 @@
+"""A core of its own for a process: on Linux, among those that the system lets it use.
+
+The threads of one interpreter run one at a time. Where they wake each other on another core again
+and again, that takes longer than what they do in their turn: to accept a call takes 0.75 ms of CPU
+on one core, 1.1 on several.
+"""
+
+import os
+import socket
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+# What holds a core as long as the process lives. In the kernel's own names, not in files: gone with
+# the process, and seen by every process of the host, or else of the container.
+_claims: list[socket.socket] = []
+
+
+def keep_to_a_core() -> None:
+    """Have this thread and those that it starts run on one core, unless others have claimed all."""
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    for core in sorted(os.sched_getaffinity(0)):
+        if _claim(core):
+            os.sched_setaffinity(0, {core})
+            log.info("keeps_to_core", core=core)
+            return
+
+
+def _claim(core: int) -> bool:
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0outdial-core-{core}")
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return True
