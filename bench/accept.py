@@ -1,9 +1,11 @@
 """Calls accepted a second: ours, the straightforward version, and the bare inserts below both.
 
 No worker runs: what is measured is the answer to `POST calls/send`, on the same server with the
-same workers and threads for all three.
+same workers and threads for all three. Ours keeps to a core, as `make web` does; the
+straightforward version runs as its server has it, and once more kept to a core too.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -52,7 +54,11 @@ def measure() -> Figures:
             agent_id=agent_id,
         )
         contestants: dict[str, Callable[[], Figures]] = {"ours": ours.measure}
-        contestants["peer"] = _straightforward(stack).measure
+        agent_of_peer = prepare()
+        contestants["peer"] = _straightforward(stack, agent_of_peer).measure
+        pinned = _straightforward(stack, agent_of_peer)
+        pinned.server.process.keep_to_core(min(os.sched_getaffinity(0)))
+        contestants["pinned peer"] = pinned.measure
         contestants["floor"] = _floor(stack).measure
         for contestant in contestants.values():
             contestant()  # connections are made, caches filled
@@ -66,8 +72,12 @@ def measure() -> Figures:
         "accept_floor_cpu_ms": round(found["floor"]["cpu_ms"], 2),
         "accept_straightforward_per_second": round(found["peer"]["rate"]),
         "accept_straightforward_cpu_ms": round(found["peer"]["cpu_ms"], 2),
+        "accept_straightforward_pinned_per_second": round(found["pinned peer"]["rate"]),
         "accept_vs_floor": round(found["ours"]["rate"] / found["floor"]["rate"], 2),
         "accept_vs_straightforward": round(found["ours"]["rate"] / found["peer"]["rate"], 2),
+        "accept_vs_straightforward_pinned": round(
+            found["ours"]["rate"] / found["pinned peer"]["rate"], 2
+        ),
     }
 
 
@@ -80,8 +90,7 @@ def make_caller() -> tuple[str, str]:
     return agent.native_id, make_key(account, requests_per_minute=1_000_000_000)
 
 
-def _straightforward(stack: ExitStack) -> Contestant:
-    agent_id = prepare()
+def _straightforward(stack: ExitStack, agent_id: str) -> Contestant:
     environment = peer_environment("straightforward")
     server = stack.enter_context(
         peer_web(

@@ -58,6 +58,12 @@ class Process:
         """Resident, children included."""
         return sum(_stat(pid)[1] for pid in self._family())
 
+    def keep_to_core(self, core: int) -> None:
+        """Have each of its threads run there."""
+        for pid in self._family():
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                os.sched_setaffinity(int(thread), {core})
+
     def stop(self) -> None:
         if self.is_running:
             os.killpg(self._popen.pid, signal.SIGKILL)

@@ -12,8 +12,9 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-# What holds a core as long as the process lives. In the kernel's own names, not in files: gone with
-# the process, and seen by every process of the host, or else of the container.
+# A name of the kernel's own, not a file: gone with the process that has it, and seen by every
+# process of the host, or else of the container.
+CLAIM = "\0outdial-core-{core}"
 _claims: list[socket.socket] = []
 
 
@@ -31,7 +32,7 @@ def keep_to_a_core() -> None:
 def _claim(core: int) -> bool:
     claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        claim.bind(f"\0outdial-core-{core}")
+        claim.bind(CLAIM.format(core=core))
     except OSError:
         claim.close()
         return False
