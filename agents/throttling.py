@@ -4,7 +4,6 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from math import ceil
 from typing import NoReturn
 
@@ -24,9 +23,9 @@ from core.times import rfc3339
 log = structlog.get_logger(__name__)
 
 WINDOW_SECONDS = 60
-# After a failure, count without Redis for so long: one that hangs would take a thread from each
-# request.
-BROKEN_PAUSE_SECONDS = 1.0
+# A Redis that hangs would keep a thread for each request: after a failure one request in so many
+# seconds asks whether it is back.
+BROKEN_PAUSE_SECONDS = 5.0
 
 # One round trip, and the window starts with the first request in it.
 COUNT_SCRIPT = """
@@ -98,27 +97,51 @@ def _limit(api_key: ApiKey) -> int:
 
 def _count(name: str) -> tuple[int, float]:
     """How many requests the window has had, and the seconds it has left."""
-    global _broken_until
-    if not settings.REDIS_URL or time.monotonic() < _broken_until:
+    if not settings.REDIS_URL or not _breaker.lets_pass():
         return _local.count(name)
     try:
-        count, milliseconds = _own.script(keys=[name], args=[WINDOW_SECONDS * 1000])
+        count, milliseconds = _script()(keys=[name], args=[WINDOW_SECONDS * 1000])
     except redis.RedisError as error:
         # Never refuse for want of Redis: this process counts for itself until it is back.
-        _broken_until = time.monotonic() + BROKEN_PAUSE_SECONDS
+        _breaker.open()
         log.warning("limit_counted_locally", error=type(error).__name__)
         return _local.count(name)
+    _breaker.close()
     return int(count), int(milliseconds) / 1000
 
 
-_broken_until = 0.0
+class _Breaker:
+    """Whether Redis is asked: always, or while it does not answer by one request now and then."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked_again_at: float | None = None
+
+    def lets_pass(self) -> bool:
+        if self._asked_again_at is None:
+            return True
+        with self._lock:
+            now = time.monotonic()
+            if self._asked_again_at is not None and now < self._asked_again_at:
+                return False
+            self._asked_again_at = now + BROKEN_PAUSE_SECONDS
+            return True
+
+    def open(self) -> None:
+        self._asked_again_at = time.monotonic() + BROKEN_PAUSE_SECONDS
+
+    def close(self) -> None:
+        self._asked_again_at = None
 
 
-class _Own(threading.local):
-    """A thread's own connection: one of a pool's is looked at each time before it is lent."""
+_breaker = _Breaker()
+# A thread's own connection: one of a pool's is looked at each time before it is lent.
+_of_thread = threading.local()
 
-    @cached_property
-    def script(self) -> redis.commands.core.Script:
+
+def _script() -> redis.commands.core.Script:
+    script: redis.commands.core.Script | None = getattr(_of_thread, "script", None)
+    if script is None:
         client = redis.Redis.from_url(
             settings.REDIS_URL,
             socket_connect_timeout=0.5,
@@ -127,10 +150,8 @@ class _Own(threading.local):
             retry=Retry(NoBackoff(), 1),
             single_connection_client=True,
         )
-        return client.register_script(COUNT_SCRIPT)
-
-
-_own = _Own()
+        script = _of_thread.script = client.register_script(COUNT_SCRIPT)
+    return script
 
 
 class _LocalWindows:
@@ -170,6 +191,5 @@ def count_locally(name: str, *, seconds: int) -> tuple[int, float]:
 
 def forget_local_counts() -> None:
     """Start this process's own windows afresh, and trust Redis again."""
-    global _broken_until
-    _broken_until = 0.0
+    _breaker.close()
     _local.clear()

@@ -1,8 +1,8 @@
 """Calls accepted a second: ours, the straightforward version, and the bare inserts below both.
 
 No worker runs: what is measured is the answer to `POST calls/send`, on the same server with the
-same workers and threads for all three. Ours keeps to a core, as `make web` does; the
-straightforward version runs as its server has it, and once more kept to a core too.
+same workers and threads for all three. Ours keeps to a core, as `make web` does, and so does the
+floor; the straightforward version runs as its server has it, and once more kept to a core too.
 """
 
 import os
@@ -57,9 +57,11 @@ def measure() -> Figures:
         agent_of_peer = prepare()
         contestants["peer"] = _straightforward(stack, agent_of_peer).measure
         pinned = _straightforward(stack, agent_of_peer)
-        pinned.server.process.keep_to_core(min(os.sched_getaffinity(0)))
+        pinned.server.process.keep_to_core(core := min(os.sched_getaffinity(0)))
         contestants["pinned peer"] = pinned.measure
-        contestants["floor"] = _floor(stack).measure
+        floor = _floor(stack)
+        floor.server.process.keep_to_core(core)
+        contestants["floor"] = floor.measure
         for contestant in contestants.values():
             contestant()  # connections are made, caches filled
         found = medians(contestants)

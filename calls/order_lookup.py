@@ -22,11 +22,11 @@ class Wanted(NamedTuple):
 
 
 class OrderLookup:
-    """One request's. `found` is what came along with the key, and `order` the body that asked for
-    it, if they did."""
+    """One request's. `found` is what came along with the key; `order` is the body by which that was
+    looked for, read. Both are None where a key was looked for alone."""
 
     found: acceptance.Found | None = None
-    order: Any = None
+    order: dict[str, Any] | None = None
 
     def find(self, key: str, request: Request) -> ApiKey | None:
         order = _order(request) if is_postgresql() else None

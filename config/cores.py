@@ -5,6 +5,7 @@ and again, that takes longer than what they do in their turn: to accept a call t
 on one core, 1.1 on several.
 """
 
+import errno
 import os
 import socket
 
@@ -22,19 +23,25 @@ def keep_to_a_core() -> None:
     """Have this thread and those that it starts run on one core, unless others have claimed all."""
     if not hasattr(os, "sched_setaffinity"):
         return
-    for core in sorted(os.sched_getaffinity(0)):
-        if _claim(core):
+    try:
+        core = next(filter(_claim, sorted(os.sched_getaffinity(0))), None)
+        if core is not None:
             os.sched_setaffinity(0, {core})
-            log.info("keeps_to_core", core=core)
-            return
+    except OSError as error:
+        # Where it is not allowed to choose, it runs as it would have.
+        log.warning("keeps_to_no_core", error=str(error))
+    else:
+        log.info("keeps_to_no_core" if core is None else "keeps_to_core", core=core)
 
 
 def _claim(core: int) -> bool:
     claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         claim.bind(CLAIM.format(core=core))
-    except OSError:
+    except OSError as error:
         claim.close()
-        return False
+        if error.errno == errno.EADDRINUSE:
+            return False
+        raise
     _claims.append(claim)
     return True

@@ -3,14 +3,15 @@
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from pytest_django import Settings
 
 from agents import throttling
-from agents.models import Account
+from agents.models import Account, ApiKey
+from core.secrets import digest
 from tests.factories import Api, make_key
 
 URL = "/api/v1/account"
@@ -56,9 +57,9 @@ def test_errors_carry_the_headers_too(api: Api) -> None:
 @pytest.fixture
 def _redis_gone(settings: Settings) -> Iterator[None]:
     settings.REDIS_URL = "redis://127.0.0.1:1"
-    vars(throttling._own).clear()  # this thread's connection: have it made anew
+    vars(throttling._of_thread).clear()  # this thread's connection: have it made anew
     yield
-    vars(throttling._own).clear()
+    vars(throttling._of_thread).clear()
 
 
 @pytest.fixture
@@ -67,24 +68,40 @@ def silent_redis(settings: Settings) -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0)
         settings.REDIS_URL = f"redis://127.0.0.1:{server.getsockname()[1]}"
-        vars(throttling._own).clear()
+        vars(throttling._of_thread).clear()
         yield server
-        vars(throttling._own).clear()
+        vars(throttling._of_thread).clear()
 
 
-def test_a_redis_that_hangs_is_left_alone_for_a_while(
-    account: Account, silent_redis: socket.socket
+def test_a_redis_that_hangs_keeps_threads_once_and_then_one_now_and_then(
+    account: Account, silent_redis: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api = Api(make_key(account, requests_per_minute=2))
-    began = time.monotonic()
-    assert [api.get(URL).status_code for _ in range(3)] == [200, 200, 429]
-    assert time.monotonic() - began < throttling.BROKEN_PAUSE_SECONDS + 1
+    monkeypatch.setattr(throttling, "BROKEN_PAUSE_SECONDS", 2.0)
+    key = ApiKey.objects.get(digest=digest(make_key(account, requests_per_minute=20)))
 
-    asked = 0
-    with suppress(BlockingIOError):
-        while silent_redis.accept():
-            asked += 1
-    assert 1 <= asked <= 2
+    with ThreadPoolExecutor(12) as threads:
+        began = time.monotonic()
+        counts = [one.count for one in threads.map(throttling.count_request, [key] * 12)]
+        assert sorted(counts) == list(range(1, 13))
+        # Two tries of half a second, all of them at once.
+        assert time.monotonic() - began < 2
+
+        assert sorted(_seconds(threads, key))[-1] < 0.3
+        time.sleep(2.1)
+        waits = sorted(_seconds(threads, key))
+        assert waits[-1] > 0.5  # one asks again
+        assert waits[-2] < 0.3
+
+
+def _seconds(threads: ThreadPoolExecutor, key: ApiKey) -> list[float]:
+    """How long each of 12 requests at once waits for its count."""
+
+    def count(_: int) -> float:
+        began = time.monotonic()
+        throttling.count_request(key)
+        return time.monotonic() - began
+
+    return list(threads.map(count, range(12)))
 
 
 @pytest.mark.usefixtures("_redis_gone")

@@ -1,5 +1,6 @@
 """The production shape: web, worker and beat on PostgreSQL and Redis, or RabbitMQ."""
 
+import re
 import socket
 
 from tests.e2e.product import Demo, Product, wait_until
@@ -43,6 +44,21 @@ def test_call_is_placed_and_told_of_with_rabbitmq(
     apart.boot()
 
     _assert_a_call_goes_through(apart.make_demo(), receiver)
+
+
+def test_each_web_process_keeps_to_a_core_as_far_as_there_are_some_and_it_may(
+    apart: Product,
+) -> None:
+    pinned = apart.start("web", WEB_WORKERS="2")
+    apart.wait_until_alive()
+    # Others may have claimed those of this machine.
+    wait_until(lambda: len(re.findall("keeps_to_(no_)?core", pinned.output)) == 2, what="they say")
+    pinned.ask_to_stop()
+    pinned.exit_code()
+
+    free = apart.start("web", WEB_PINNED="false")
+    apart.wait_until_alive()
+    assert "keeps_to_" not in free.output
 
 
 def _assert_a_call_goes_through(demo: Demo, receiver: Receiver) -> None:
