@@ -1,5 +1,6 @@
 """The production shape: web, worker and beat as separate processes on PostgreSQL and Redis."""
 
+from importlib import import_module
 from uuid import uuid4
 
 from celery import current_app
@@ -10,6 +11,7 @@ from granian.constants import HTTPModes, Interfaces
 
 from config.leading import AGAIN_SECONDS
 from config.listening import listen
+from config.memory import settle
 from config.migrating import wait_until_migrated
 
 # Of a process that keeps to a core: 6 accept a tenth fewer calls a second, 16 no more.
@@ -23,6 +25,9 @@ def serve_web() -> None:
     _require_services()
     # Granian takes it itself, and has a traceback and a stack for an address that is taken.
     listen().close()
+    # Its workers are forked, and share what is there before.
+    import_module("config.wsgi")
+    settle()
     Granian(
         "config.web:application",
         address=settings.HOST.strip("[]"),
@@ -43,6 +48,8 @@ def run_worker() -> None:
     """Dial and deliver until SIGTERM; what is in flight is finished or left to its lease."""
     _require_services()
     wait_until_migrated()
+    current_app.loader.import_default_modules()
+    settle()
     current_app.worker_main(
         [
             "worker",

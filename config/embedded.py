@@ -14,6 +14,7 @@ from waitress.server import BaseWSGIServer, create_server
 
 from config.arriving import ARRIVAL_SECONDS, PunctualChannel
 from config.celery import app, sweep
+from config.memory import settle
 from config.ticking import Scheduler
 from config.wsgi import application
 from core.drain import stop_drains
@@ -35,6 +36,8 @@ def serve(listener: socket.socket, *, on_ready: Callable[[], None]) -> None:
     Stops in the order in which work arrives: first no new requests, then the worker finishes what
     it has begun. What it cannot finish in time stays in the rows for the next start.
     """
+    app.loader.import_default_modules()
+    settle()
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

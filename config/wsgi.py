@@ -8,6 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 django.setup(set_prefix=False)
 
+import config.urls  # noqa: E402, F401 - else the first request would wait for it
 from config.arriving import Handler  # noqa: E402 - needs the settings
 from operations.usage import start_flushing  # noqa: E402 - needs the settings
 

@@ -2,10 +2,14 @@
 
 import re
 import socket
+from itertools import pairwise
+from pathlib import Path
 
 from tests.e2e.product import Demo, Product, wait_until
 from tests.e2e.story import assert_told_once
 from tests.receiver import Receiver
+
+HEAP_BYTES = 64 * 1024**2
 
 
 def test_web_on_a_taken_port_says_so_in_a_sentence(apart: Product) -> None:
@@ -59,6 +63,29 @@ def test_each_web_process_keeps_to_a_core_as_far_as_there_are_some_and_it_may(
     free = apart.start("web", WEB_PINNED="false")
     apart.wait_until_alive()
     assert "keeps_to_" not in free.output
+
+
+def test_threads_of_web_and_worker_share_a_heap(apart: Product, receiver: Receiver) -> None:
+    apart.boot()
+    _assert_a_call_goes_through(apart.make_demo(), receiver)
+
+    web, worker, _ = (process.popen.pid for process in apart.processes)
+    served_by = Path(f"/proc/{web}/task/{web}/children").read_text().split()
+    assert served_by
+    for pid in (*served_by, worker):
+        assert _heaps_of_threads(Path(f"/proc/{pid}/maps").read_text()) == 0
+
+
+def _heaps_of_threads(maps: str) -> int:
+    """glibc maps 64 MB for each, at a multiple of it, and makes its first part writable."""
+    found = 0
+    areas = [line.split() for line in maps.splitlines()]
+    for (span, mode, *_), (next_span, next_mode, *_) in pairwise(areas):
+        begin, end = (int(place, 16) for place in span.split("-"))
+        next_begin, next_end = (int(place, 16) for place in next_span.split("-"))
+        is_whole = end == next_begin and next_end == begin + HEAP_BYTES
+        found += begin % HEAP_BYTES == 0 and mode == "rw-p" and next_mode == "---p" and is_whole
+    return found
 
 
 def _assert_a_call_goes_through(demo: Demo, receiver: Receiver) -> None:
