@@ -41,7 +41,7 @@ SHAPELESS = (
 )
 # Told from a browser or another program. Every page and answer in them is tested on both shapes.
 TOLD_ONCE = ("browser", "test_zapier_app.py")
-BOOTED = {"e2e", "faults"}
+LONG = {"e2e", "faults", "fuzz"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,11 +57,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Booted installs first: they mostly wait, so a second worker has the core meanwhile, and
-    what is left to share out at the end is short."""
+    """What is long first, so that what is left to share out at the end is short: booted installs,
+    which mostly wait, so a second worker has the core meanwhile, and the walk of the schema."""
     for item in items:
         _set_the_clock_first(item)
-    items.sort(key=lambda item: BOOTED.isdisjoint(item.path.parts))
+    items.sort(key=lambda item: LONG.isdisjoint(item.path.parts))
     if config.getoption("--second-shape"):
         items[:] = [item for item in items if not _is_the_same_elsewhere(item)]
 

@@ -23,23 +23,23 @@ RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
 
 @pytest.fixture
 def embedded(tmp_path: Path) -> Iterator[Product]:
-    """One process, on whatever database the environment names; nothing started yet."""
-    with installed(tmp_path, runs_apart=False) as product:
+    """One process, on whatever database the environment names, empty; nothing started yet."""
+    with installed(tmp_path, runs_apart=False, is_migrated=False) as product:
         yield product
 
 
 @pytest.fixture
 def apart(tmp_path: Path) -> Iterator[Product]:
-    """Web, worker and beat on PostgreSQL and Redis; nothing started yet."""
+    """Web, worker and beat on PostgreSQL, empty, and Redis; nothing started yet."""
     if not HAS_SERVICES:
         pytest.skip("web, worker and beat run apart only with DATABASE_URL and REDIS_URL")
-    with installed(tmp_path, runs_apart=True) as product:
+    with installed(tmp_path, runs_apart=True, is_migrated=False) as product:
         yield product
 
 
 @pytest.fixture
 def product(tmp_path: Path) -> Iterator[Product]:
-    """The shape that fits the environment; nothing started yet."""
+    """The shape that fits the environment, its tables made; nothing started yet."""
     with installed(tmp_path, runs_apart=HAS_SERVICES) as product:
         yield product
 

@@ -15,16 +15,15 @@ from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
-from urllib.parse import urlsplit
-from uuid import uuid4
 
 import psycopg
 import redis
 import requests
 
+from tests.e2e.databases import ROOT as ROOT
+from tests.e2e.databases import SQLITE_NAME, database
 from tests.workers import own_redis
 
-ROOT = Path(__file__).resolve().parents[2]
 TERMINAL = ("completed", "voicemail", "busy", "no_answer", "failed", "canceled")
 # The machine may be busy with other things.
 PATIENCE_SECONDS = 60.0
@@ -269,7 +268,7 @@ class Product:
 
     @property
     def sqlite_file(self) -> Path:
-        return Path(self.environment["VAR_DIR"]) / "outdial.sqlite3"
+        return Path(self.environment["VAR_DIR"]) / SQLITE_NAME
 
     @contextmanager
     def writes_blocked(self) -> Iterator[None]:
@@ -301,15 +300,16 @@ class Product:
 
 
 @contextmanager
-def installed(folder: Path, *, runs_apart: bool) -> Iterator[Product]:
-    """An install with an empty database; stopped, shown and thrown away at the end."""
-    with _database() as database:
+def installed(folder: Path, *, runs_apart: bool, is_migrated: bool = True) -> Iterator[Product]:
+    """An install with a database of its own; stopped, shown and thrown away at the end."""
+    var = folder / "var"
+    with database(var, is_migrated=is_migrated) as named:
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
-            "VAR_DIR": str(folder / "var"),
+            "VAR_DIR": str(var),
             "WEB_WORKERS": "1",
-            **database,
+            **named,
             **_queues(),
         }
         product = Product(folder=folder, runs_apart=runs_apart, environment=environment)
@@ -320,23 +320,6 @@ def installed(folder: Path, *, runs_apart: bool) -> Iterator[Product]:
             for process in product.processes:
                 # pytest shows it where the test failed.
                 sys.stdout.write(f"--- {process.log.name}\n{process.output}")
-
-
-@contextmanager
-def _database() -> Iterator[dict[str, str]]:
-    """Nothing for SQLite; on PostgreSQL a database that lasts as long as the install."""
-    server = os.environ.get("DATABASE_URL", "")
-    if not server.startswith("postgres"):
-        yield {}
-        return
-    name = f"outdial_e2e_{uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    try:
-        yield {"DATABASE_URL": urlsplit(server)._replace(path=f"/{name}").geturl()}
-    finally:
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def _queues() -> dict[str, str]:
