@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
-from bench.databases import database_variable, own_database
+from bench.databases import alone_on, database_variable, own_database
 from bench.results import as_table, forget, keep
 
 PARTS = ("accept", "dial", "deliver", "latency", "growth", "growth_of_calls", "footprint")
@@ -43,6 +43,7 @@ def main() -> None:
         sys.exit("make bench measures on PostgreSQL and Redis: set DATABASE_URL and REDIS_URL")
     server, redis = os.environ["DATABASE_URL"], urlsplit(os.environ["REDIS_URL"])
     with ExitStack() as stack:
+        stack.enter_context(alone_on(server))
         # Of each peer too: what one has made is in another's way.
         databases = {
             variable: stack.enter_context(own_database(server, name))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from bench.sink import Receiver
+from bench.sink import EMPTY, Receiver
 
 ANSWER_SECONDS = 0.02
 TALK_AFTER_SECONDS = 0.2
@@ -19,15 +19,21 @@ SECRET = "of-a-benchmark"  # noqa: S105
 
 
 class Carrier(Receiver):
-    """Its arrivals are the calls that it was asked for, and when."""
+    """Its arrivals are the calls that it was asked for, and when, and no question after one."""
 
     def _answer(self, method: str, path: str, body: bytes) -> None:
         if method != "POST":
-            super()._answer(method, path, body)
+            self._report_or_say_nothing(method, path, body)
             return
         order = json.loads(body)
         self.arrivals.append((order["call_id"], time.time()))
         asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._accept)
+
+    def _report_or_say_nothing(self, method: str, path: str, body: bytes) -> None:
+        if path == "/report":
+            super()._answer(method, path, body)
+        else:
+            self._transport.write(EMPTY)
 
     def _accept(self) -> None:
         answer = json.dumps({"id": uuid4().hex}).encode()
@@ -46,7 +52,7 @@ class TalkingCarrier(Carrier):
 
     def _answer(self, method: str, path: str, body: bytes) -> None:
         if method != "POST":
-            super()._answer(method, path, body)
+            self._report_or_say_nothing(method, path, body)
         elif path == "/hook":
             said = json.loads(body)
             self._take(f"{said['event']} {said['data']['callId']}")

@@ -1,10 +1,25 @@
 """Databases for one run."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import psycopg
+
+
+@contextmanager
+def alone_on(url: str) -> Iterator[None]:
+    """Meanwhile no other run measures on this server; SystemExit where one does already.
+
+    A lock is a database's: all take it in the one that every server has.
+    """
+    maintenance = urlsplit(url)._replace(path="/postgres").geturl()
+    with psycopg.connect(maintenance, autocommit=True) as server:
+        asked = server.execute("SELECT pg_try_advisory_lock(hashtext('outdial_bench'))")
+        if asked.fetchone() != (True,):
+            sys.exit("Another run measures on this PostgreSQL already")
+        yield
 
 
 @contextmanager

@@ -49,8 +49,9 @@ def _ours(carrier: str) -> Figures:
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE calls_call CASCADE")
     make_waiting(CALLS)
-    worker = Process(["manage.py", "worker"], environment={"DIALER_URL": carrier})
-    return _asked(carrier, worker)
+    return dialled_by(
+        Process(["manage.py", "worker"], environment={"DIALER_URL": carrier}), carrier
+    )
 
 
 def _task_per_call(carrier: str, *pool: str) -> Figures:
@@ -63,14 +64,15 @@ def _task_per_call(carrier: str, *pool: str) -> Figures:
         "CARRIER_URL": carrier,
         "DJANGO_SETTINGS_MODULE": straightforward.SETTINGS,
     }
-    return _asked(carrier, Process(arguments, environment=environment))
+    return dialled_by(Process(arguments, environment=environment), carrier)
 
 
-def _asked(carrier: str, worker: Process) -> Figures:
+def dialled_by(worker: Process, carrier: str, *, calls: int = CALLS) -> Figures:
+    """How many of so many waiting calls it has dialled a second, and the CPU that each takes."""
     with running(worker):
         arrived = wait_for_arrivals(carrier, count=1, process=worker)
         before = worker.cpu_seconds()
-        rest = wait_for_arrivals(carrier, count=CALLS - len(arrived), process=worker)
+        rest = wait_for_arrivals(carrier, count=calls - len(arrived), process=worker)
         used = worker.cpu_seconds() - before
     return {"rate": rate_of(arrived + rest), "cpu_ms": used / max(len(rest), 1) * 1000}
 

@@ -2,13 +2,14 @@
 
 Both databases are loaded as `bench.load` does it. What counts is the time in the database of each
 list, claim and dashboard, the best of some in each round, for what disturbs it is not the history.
+At last both are to accept and dial as many calls a second as they can.
+
 `python -m bench.growth load CALLS` and `… time` are what this runs for itself; with `--only-calls`
 nothing but calls is loaded and asked for.
 """
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,51 +17,54 @@ from contextlib import ExitStack, contextmanager
 from statistics import median
 from typing import Any
 
+from bench import growth_of_rates
 from bench.asked import busiest, claims, claims_of_calls, pages, pages_of_calls
 from bench.databases import own_database
-from bench.processes import ROOT
+from bench.processes import run_in
 from bench.rounds import IS_QUICK, ROUNDS, Figures
 
 SMALL, LARGE = 10_000, 100_000 if IS_QUICK else 1_000_000
 TIMES = 7
+ONLY_CALLS = "--only-calls"
 
 
 def measure() -> Figures:
-    ratios = ratios_of(SMALL, LARGE)
+    with loaded(SMALL, LARGE) as urls:
+        ratios = ratios_of(urls)
+        rates = growth_of_rates.measure(*urls)
     worst = max(ratios.values())
-    return {"growth_worst": worst, **{f"growth, {name}": of for name, of in ratios.items()}}
+    return {
+        "growth_worst": worst,
+        **rates,
+        **{f"growth, {name}": of for name, of in ratios.items()},
+    }
 
 
-def ratios_of(small: int, large: int, *flags: str) -> Figures:
-    """For each question, how many times as long it takes of so many calls."""
+@contextmanager
+def loaded(small: int, large: int, *flags: str) -> Iterator[list[str]]:
+    """The URLs of two databases with so many calls."""
     with ExitStack() as stack:
         urls = [
             stack.enter_context(own_database(os.environ["SERVER_URL"], f"outdial_bench_{name}"))
             for name in ("small", "large")
         ]
         for url, calls in zip(urls, (small, large), strict=True):
-            _run("load", str(calls), *flags, url=url)
-        rounds = [
-            [json.loads(_run("time", *flags, url=url)) for url in urls] for _ in range(ROUNDS)
-        ]
+            run_in(url, "bench.growth", "load", str(calls), *flags)
+        yield urls
+
+
+def ratios_of(urls: list[str], *flags: str) -> Figures:
+    """For each question, how many times as long the second takes as the first."""
+    rounds = [
+        [json.loads(run_in(url, "bench.growth", "time", *flags)) for url in urls]
+        for _ in range(ROUNDS)
+    ]
     return {name: _ratio(rounds, name) for name in rounds[0][0]}
 
 
 def _ratio(rounds: list[list[dict[str, float]]], name: str) -> float:
     small, large = (median(one[size][name] for one in rounds) for size in (0, 1))
     return round(large / small, 2)
-
-
-def _run(*arguments: str, url: str) -> str:
-    done = subprocess.run(  # noqa: S603 - ourselves
-        [sys.executable, "-m", "bench.growth", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": url},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return done.stdout.splitlines()[-1]
 
 
 # In a process that knows one of the two databases -------------------------------------------------
@@ -187,7 +191,7 @@ if __name__ == "__main__":
     import django
 
     django.setup()
-    is_of_calls = "--only-calls" in sys.argv
+    is_of_calls = ONLY_CALLS in sys.argv
     if sys.argv[1] == "load":
         load(int(sys.argv[2]), only_calls=is_of_calls)
     else:

@@ -34,6 +34,8 @@ from bench.rows import (
 CALLS = 1_000_000
 DAYS = 90
 ACCOUNTS = 20
+# Of the names of accounts that are loaded, and no others.
+NAME_START = "Clinic "
 AGENTS = 3
 # Those of the account that calls least.
 QUIET_CALLS = 800
@@ -135,7 +137,9 @@ def make_owners(cursor: Any) -> None:
         "live_id uuid, test_id uuid, carrier text)"
     )
     for number in range(ACCOUNTS):
-        account = open_account(name=f"Clinic {number + 1}", credits=Decimal(300 * number**2 + 40))
+        account = open_account(
+            name=f"{NAME_START}{number + 1}", credits=Decimal(300 * number**2 + 40)
+        )
         keys = [create_key(account, name=f"CRM, {mode}", mode=mode)[0] for mode in ("live", "test")]
         for place in range(AGENTS):
             carrier = ("twilio", "dialer", "simulated")[place]

@@ -13,7 +13,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
 PATIENCE_SECONDS = 30.0
 
 
@@ -52,11 +51,11 @@ class Process:
 
     def cpu_seconds(self) -> float:
         """What it and its children have used so far."""
-        return sum(_stat(pid)[0] for pid in self._family())
+        return sum(_cpu_seconds(pid) for pid in self._family())
 
     def memory_mb(self) -> float:
-        """Resident, children included."""
-        return sum(_stat(pid)[1] for pid in self._family())
+        """What it and its children take; what several share is each one's in part."""
+        return sum(_proportional_kb(pid) for pid in self._family()) / 1024
 
     def keep_to_core(self, core: int) -> None:
         """Have each of its threads run there."""
@@ -72,6 +71,19 @@ class Process:
     def _family(self) -> list[int]:
         """Processes of its group: its own id is the group's."""
         return [pid for pid in _pids() if _group(pid) == self._popen.pid]
+
+
+def run_in(database: str, module: str, *arguments: str) -> str:
+    """The last line that `python -m module` says, in a process that knows this database alone."""
+    done = subprocess.run(  # noqa: S603 - our own
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": database},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()[-1]
 
 
 def _outside(folder: Path) -> dict[str, str]:
@@ -93,14 +105,22 @@ def _group(pid: int) -> int:
         return 0
 
 
-def _stat(pid: int) -> tuple[float, float]:
-    """CPU seconds and resident MB, by proc(5); nothing of one that has ended."""
+def _cpu_seconds(pid: int) -> float:
+    """By proc(5); none of one that has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except FileNotFoundError:
-        return 0.0, 0.0
-    used = int(fields[11]) + int(fields[12])
-    return used / TICKS, int(fields[21]) * PAGE / 1024**2
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _proportional_kb(pid: int) -> int:
+    """The proportional set size, by proc(5); nothing of one that has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 @contextmanager

@@ -24,6 +24,8 @@ REACH = {
     "accept_to_carrier_p99_ms": "at most 50",
     "report_to_webhook_p99_ms": "at most 100",
     "growth_worst": "at most 1.5",
+    "growth_accept": "at most 1.5",
+    "growth_dial": "at most 1.5",
     "growth_of_calls_worst": "at most 1.5",
     "memory_growth_mb": "under 5 over 100,000 calls",
 }
